@@ -1,0 +1,48 @@
+# Two commands: `make repro` reproduces everything, `make test` tests it. Both set up what they need in .venv.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export DVC_NO_ANALYTICS := 1
+export UV_PYTHON_DOWNLOADS := never
+
+REPORT := data/exported/report/index.html
+
+.PHONY: repro test lint lock browser weights clean
+
+repro: $(VENV)/.repro browser weights        ## scrape, clean, measure, report (profile and world: params.yaml)
+	dvc repro
+	@echo "report: $(CURDIR)/$(REPORT)"
+
+test: $(VENV)/.dev browser weights           ## every test, the whole pipeline in a temporary clone among them
+	pytest
+
+lint: $(VENV)/.dev                           ## style and the import contracts
+	ruff check .
+	ruff format --check .
+	lint-imports
+
+lock:                                        ## pin every dependency again, with hashes and no addresses
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	  --custom-compile-command "make lock" pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	  --custom-compile-command "make lock" pyproject.toml --extra demo --extra training -c requirements/dev.txt -o requirements/repro.txt
+
+browser:                                     ## Debian's Chromium and its driver, for pages that only a browser can read
+	@./setup.sh browser
+
+weights: $(VENV)/.repro
+	@python -m inference.weights
+
+clean:                                       ## forget everything that was made (not the weights, they lie in the user's cache)
+	rm -rf .work .dvc/cache .dvc/tmp data/gallery data/truth data/raw data/interim data/processed data/metrics data/exported
+
+$(VENV)/bin/uv:
+	@./setup.sh venv $(VENV)
+
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/uv
+	uv pip install -q --require-hashes -r $<
+	uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
