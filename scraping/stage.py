@@ -1,7 +1,8 @@
 """What every stage of the pipeline stands on: entry, settings, lock, work folder, journal, atomic publishing, progress.
 
-A stage composes its Hydra config, takes its lock, keeps what it can resume in `.work/<stage>/<corpus>/<world>/<fingerprint>`
-and publishes to `data/` at its end, so that a kill at any time loses nothing that was done.
+A stage composes its Hydra config, takes its lock, keeps what it can resume in
+`.work/<stage>/<corpus>/<world>/<fingerprint>` and publishes to `data/` at its end, so that a kill at any time loses
+nothing that was done.
 """
 
 import errno
