@@ -127,6 +127,8 @@ def _open(data: bytes) -> tuple[Image.Image, str]:
     try:
         # Not `Image.open`: its bomb check is a process-wide constant that warns; ours is the caller's cap.
         image = Image.OPEN[name][0](io.BytesIO(data), "")
+    except Image.DecompressionBombError as error:  # libwebp's canvas, a GIF's frame beyond its screen
+        raise MediaError("too-many-pixels", _one_line(error)) from None
     except BROKEN as error:
         reason = "truncated" if len(data) < 128 or "truncated" in str(error).lower() else "corrupt"
         raise MediaError(reason, f"{media_type} with an unreadable header: {_one_line(error)}") from None

@@ -1,0 +1,96 @@
+"""Frame the subject and bring it to one resolution. Boxes and crops are x0, y0, x1, y1 in pixels of the picture."""
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from inference.faces import Face
+
+Box = tuple[float, float, float, float]
+Crop = tuple[int, int, int, int]  # may leave the picture
+
+WHITE = (255, 255, 255)
+
+
+def around_body(box: Box, tall: float, padding: float) -> Crop:
+    """Frame a whole body: the box in the middle, padded by a share of its longer side, `tall` times as high as wide."""
+    x0, y0, x1, y1 = box
+    room = padding * max(x1 - x0, y1 - y0)
+    width = max(x1 - x0 + 2 * room, (y1 - y0 + 2 * room) / tall)
+    return _place((x0 + x1) / 2, (y0 + y1) / 2, width, tall)
+
+
+def around_face(face: Face, tall: float, side: float, level: float) -> Crop:
+    """Frame head and shoulders: `side` times as wide as the face is high, the face's middle `level` down the crop."""
+    x0, y0, x1, y1 = face.box
+    width = side * (y1 - y0)
+    middle = (y0 + y1) / 2 + (0.5 - level) * width * tall
+    return _place((x0 + x1) / 2, middle, width, tall)
+
+
+def lift(crop: Crop, height: int, most: float) -> Crop:
+    """Move a crop that leaves the picture below up into it, by at most a share of its own height.
+
+    Shoulders cut off above an empty strip look like a mistake; empty room over a head does not.
+    """
+    below = min(crop[3] - height, round(most * (crop[3] - crop[1])))
+    return crop if below <= 0 else (crop[0], crop[1] - below, crop[2], crop[3] - below)
+
+
+def cut(picture: np.ndarray, crop: Crop) -> np.ndarray:
+    """Cut a crop out of HxWxC or HxW; beyond the picture its outermost pixels go on."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = crop
+    inner = picture[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
+    beyond = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))  # top, bottom, left, right
+    return cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inner
+
+
+def inside(coverage: np.ndarray, crop: Crop, width: int, height: int) -> np.ndarray:
+    """Clear a matte over a crop where the crop lies beyond the picture of that width and height."""
+    rows, columns = coverage.shape
+    x0, y0, x1, y1 = crop
+    left, right = (np.array((0 - x0, width - x0)) / (x1 - x0) * columns).clip(0, columns).round().astype(int)
+    top, bottom = (np.array((0 - y0, height - y0)) / (y1 - y0) * rows).clip(0, rows).round().astype(int)
+    kept = np.zeros_like(coverage)
+    kept[top:bottom, left:right] = coverage[top:bottom, left:right]
+    return kept
+
+
+def relative(box: Box, crop: Crop) -> Box:
+    """Express a box in fractions of a crop."""
+    width, height = crop[2] - crop[0], crop[3] - crop[1]
+    return (
+        (box[0] - crop[0]) / width,
+        (box[1] - crop[1]) / height,
+        (box[2] - crop[0]) / width,
+        (box[3] - crop[1]) / height,
+    )
+
+
+def finish(colour: np.ndarray, coverage: np.ndarray, width: int, height: int, background: str) -> np.ndarray:
+    """Lay the subject on its background and resize once, antialiased: [height, width, 3 or 4] uint8.
+
+    `colour` is HxWx3 and `coverage` HxW, both uint8 over the same crop; `background` is white, transparent or keep.
+    """
+    if background == "keep":
+        picture = Image.fromarray(colour)
+    else:
+        picture = Image.fromarray(np.dstack((colour, coverage)))
+        if background == "white":
+            ground = Image.new("RGB", picture.size, WHITE)
+            ground.paste(picture, mask=picture.getchannel("A"))
+            picture = ground
+    # Pillow resizes RGBA with premultiplied colour: what is transparent does not bleed in.
+    finished = np.array(picture.resize((width, height), Image.Resampling.LANCZOS))
+    if background == "transparent":
+        finished[finished[..., 3] == 0] = 0
+    return finished
+
+
+def _place(x: float, y: float, width: float, tall: float) -> Crop:
+    """Put a crop around a point: whole pixels, the aspect kept to within one."""
+    columns = max(1, round(width))
+    rows = max(1, round(columns * tall))
+    left, top = round(x - columns / 2), round(y - rows / 2)
+    return (left, top, left + columns, top + rows)

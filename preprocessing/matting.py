@@ -1,0 +1,159 @@
+"""Cut a person from the background: U2-Net through onnxruntime, or the same network through rembg.
+
+rembg stretches every mask to 0..255, so that an empty picture gets a mask too; the raw confidence is kept beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+from inference import weights
+
+SIDE = 320  # pixels, of the network's square input
+MEAN = np.array((0.485, 0.456, 0.406), np.float32)
+STD = np.array((0.229, 0.224, 0.225), np.float32)
+SOLID = 64  # of 255: what belongs to the shape when its parts are told apart
+DOUBT, CERTAIN = 128, 230  # beside the subject's box, coverage below the first counts nothing, above the second in full
+BESIDE = 0.03  # of the box's longer side: so far hair and heels reach out of it
+
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1
+
+
+@dataclass(frozen=True)
+class Matte:
+    """Coverage of the subject, 320x320 uint8 stretched over the picture, and the network's raw maximum (0..1)."""
+
+    coverage: np.ndarray
+    confidence: float
+
+
+class Matter(Protocol):
+    def __call__(self, picture: Image.Image) -> Matte:
+        """Matte an RGB picture of any shape."""
+
+
+class OnnxMatter:
+    """U2-Net in one onnxruntime session, with rembg's own normalisation and stretching."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+        self.output = self.session.get_outputs()[0].name  # the fused one of seven
+
+    def __call__(self, picture: Image.Image) -> Matte:
+        small = np.asarray(squeeze(picture), np.float32)  # HWC
+        small = (small / max(small.max(), 1e-6) - MEAN) / STD
+        (raw,) = self.session.run([self.output], {self.input: small.transpose(2, 0, 1)[None]})
+        raw = raw[0, 0]  # [N1HW] -> HW
+        low, high = float(raw.min()), float(raw.max())
+        stretched = (raw - low) / max(high - low, 1e-6)
+        return Matte((stretched.clip(0, 1) * 255).astype(np.uint8), high)
+
+
+class RembgMatter:
+    """The same network in rembg's session, given our verified file so that it never looks for one."""
+
+    def __init__(self, name: str, model: Path, threads: int) -> None:
+        from rembg.sessions.u2net import U2netSession
+        from rembg.sessions.u2netp import U2netpSession
+
+        parent = {"u2net": U2netSession, "u2netp": U2netpSession}[name]
+        local = type("Local", (parent,), {"download_models": classmethod(lambda cls, *args, **kwargs: model)})
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = local(name, options, providers=["CPUExecutionProvider"])
+        self.session.inner_session = self.recorder = _Recorder(self.session.inner_session)
+
+    def __call__(self, picture: Image.Image) -> Matte:
+        (mask,) = self.session.predict(squeeze(picture))
+        return Matte(np.asarray(mask), self.recorder.maximum)
+
+
+class _Recorder:
+    """A session that remembers the raw maximum, which rembg discards."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self.session = session
+        self.maximum = 0.0
+
+    def run(self, names: list[str] | None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        outputs = self.session.run(names, feed)
+        self.maximum = float(outputs[0].max())
+        return outputs
+
+    def get_inputs(self) -> list[onnxruntime.NodeArg]:
+        return self.session.get_inputs()
+
+
+def open_matter(backend: str, model: str, threads: int = 1) -> Matter:
+    """Open the named network ("u2netp" or "u2net") in the named backend ("onnx" or "rembg")."""
+    path = weights.path(model)
+    return RembgMatter(model, path, threads) if backend == "rembg" else OnnxMatter(path, threads)
+
+
+def squeeze(picture: Image.Image) -> Image.Image:
+    """Bring a picture to the network's square."""
+    return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=4.0)
+
+
+def spread(coverage: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Bring a matte back over its picture: HxW uint8."""
+    return np.asarray(Image.fromarray(coverage).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def keep_subject(coverage: np.ndarray, box: Box, others: Sequence[Box] = ()) -> np.ndarray:
+    """Clear what is not the subject; boxes are in fractions of the matte.
+
+    Beside the subject's box only what the network is sure of stays (a bag, not the ghost of a passer-by); nothing
+    stays above or below it, in the boxes of other people, or apart from the largest part with its middle outside.
+    """
+    x0, y0, x1, y1 = wide = _widened(box)
+    near = _filled(coverage.shape, wide)
+    sure = ((coverage.astype(np.float32) - DOUBT) * (255 / (CERTAIN - DOUBT))).clip(0, 255).astype(np.uint8)
+    strangers = ~_filled(coverage.shape, (min(x0, 0.0), y0, max(x1, 1.0), y1))
+    for other in others:
+        strangers |= _filled(coverage.shape, other)
+    cleared = np.where(near, coverage, np.where(strangers, 0, sure))
+    return _without_strange_parts(cleared, box)
+
+
+def _without_strange_parts(coverage: np.ndarray, box: Box) -> np.ndarray:
+    solid = (coverage >= SOLID).astype(np.uint8)
+    count, parts, stats, centres = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    if count <= 2:
+        return coverage
+    height, width = coverage.shape
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    strange = [
+        part
+        for part in range(1, count)
+        if part != largest
+        and not (box[0] <= centres[part][0] / width <= box[2] and box[1] <= centres[part][1] / height <= box[3])
+    ]
+    if not strange:
+        return coverage
+    # The soft rim goes with its part: what is within three pixels of a strange part, but not of ours.
+    rim = np.ones((7, 7), np.uint8)
+    theirs = np.isin(parts, strange)
+    ours = cv2.dilate(((parts > 0) & ~theirs).astype(np.uint8), rim) > 0
+    theirs |= (cv2.dilate(theirs.astype(np.uint8), rim) > 0) & ~ours
+    return np.where(theirs, 0, coverage).astype(np.uint8)
+
+
+def _widened(box: Box) -> Box:
+    room = BESIDE * max(box[2] - box[0], box[3] - box[1])
+    return (box[0] - room, box[1] - room, box[2] + room, box[3] + room)
+
+
+def _filled(shape: tuple[int, ...], box: Box) -> np.ndarray:
+    """Mark a box given in fractions: HxW bool."""
+    rows, columns = (np.arange(length) / length for length in shape)
+    return ((rows >= box[1]) & (rows < box[3]))[:, None] & ((columns >= box[0]) & (columns < box[2]))[None]
