@@ -43,6 +43,7 @@ class FaceSettings(stage.Settings):
 class MatteSettings(stage.Settings):
     model: Literal["u2netp", "u2net"]
     backend: Literal["onnx", "rembg"]
+    second_look: float = Field(ge=0)
 
 
 class Contact(stage.Settings):
@@ -209,10 +210,28 @@ class Cleaner:
             matte = self.matter(Image.fromarray(cropped))
             self._check_confidence(matte)
             coverage, confidence, row["matte_source"] = matte.coverage, matte.confidence, self.settings.matte.model
+            if self.settings.subject == "body" and quality.softness(coverage) > self.settings.matte.second_look:
+                coverage = self._look_again(cropped, coverage, cropping.relative(subject.box, subject.crop))
         row["matte_max"] = confidence
         coverage = cropping.inside(coverage, subject.crop, width, height)
-        others = [cropping.relative(other, subject.crop) for other in subject.others]
-        return matting.keep_subject(coverage, cropping.relative(subject.box, subject.crop), others)
+        box = cropping.relative(subject.box, subject.crop)
+        if self.settings.subject == "face":  # the rest of the person reaches far out of the face's box
+            return matting.without_strange_parts(coverage, box)
+        return matting.keep_subject(coverage, box, [cropping.relative(other, subject.crop) for other in subject.others])
+
+    def _look_again(self, cropped: np.ndarray, coverage: np.ndarray, box: Box) -> np.ndarray:
+        """Matte the person's box alone: with less around, the network may make up its mind. The clearer one stays."""
+        height, width = cropped.shape[:2]
+        x0, y0, x1, y1 = matting.widened(box)
+        left, right = (round(np.clip(value * width, 0, width)) for value in (x0, x1))
+        top, bottom = (round(np.clip(value * height, 0, height)) for value in (y0, y1))
+        closer = self.matter(Image.fromarray(cropped[top:bottom, left:right]))
+        if closer.confidence < self.settings.gates.confidence:
+            return coverage
+        whole = matting.spread(coverage, width, height).copy()
+        whole[top:bottom, left:right] = matting.spread(closer.coverage, right - left, bottom - top)
+        again = _small(whole)
+        return again if quality.softness(again) < quality.softness(coverage) else coverage
 
     def _check_confidence(self, matte: matting.Matte) -> None:
         if matte.confidence < self.settings.gates.confidence:
@@ -227,7 +246,7 @@ class Cleaner:
         if not low <= solid <= high:
             detail = f"the matte fills {solid:.1%} of the crop, expected {low:.0%} to {high:.0%}"
             raise Rejected("matte-fraction", detail)
-        row["matte_soft"] = soft = float(((coverage > 48) & (coverage < 208)).mean()) / solid
+        row["matte_soft"] = soft = quality.softness(coverage)
         if soft > gates.soft:
             raise Rejected("unclear-matte", f"{soft:.2f} uncertain pixels to each solid one, more than {gates.soft}")
         row["matte_fit"] = fit = self._fit(coverage, cropping.relative(subject.box, subject.crop))

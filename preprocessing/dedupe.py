@@ -41,7 +41,7 @@ def _buckets(keys: np.ndarray) -> Iterable[np.ndarray]:
 
 def look(image: Image.Image) -> np.ndarray:
     """Make the small picture by which two are compared: 32x32x3 float32, each channel freed of light and contrast."""
-    small = np.asarray(media.flatten(image).resize((LOOK, LOOK), Image.Resampling.BOX, reducing_gap=2.0), np.float32)
+    small = np.asarray(media.flatten(image).resize((LOOK, LOOK), Image.Resampling.BILINEAR), np.float32)
     centred = small - small.mean(axis=(0, 1))
     return centred / np.maximum(small.std(axis=(0, 1)), FLAT)
 

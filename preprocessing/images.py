@@ -86,7 +86,7 @@ class Store:
         return self.blobs.read(length)
 
 
-@hydra.main(config_path="../conf", config_name="preprocessing/images", version_base=None)
+@hydra.main(config_path="../conf", config_name="preprocessing/images", version_base="1.3")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "images", Settings)
     raw = Path("data/raw") / config.corpus

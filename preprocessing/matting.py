@@ -20,7 +20,7 @@ MEAN = np.array((0.485, 0.456, 0.406), np.float32)
 STD = np.array((0.229, 0.224, 0.225), np.float32)
 SOLID = 64  # of 255: what belongs to the shape when its parts are told apart
 DOUBT, CERTAIN = 128, 230  # beside the subject's box, coverage below the first counts nothing, above the second in full
-BESIDE = 0.03  # of the box's longer side: so far hair and heels reach out of it
+BESIDE = 0.04  # of the box's longer side: so far hair and heels reach out of it
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
@@ -115,17 +115,18 @@ def keep_subject(coverage: np.ndarray, box: Box, others: Sequence[Box] = ()) -> 
     Beside the subject's box only what the network is sure of stays (a bag, not the ghost of a passer-by); nothing
     stays above or below it, in the boxes of other people, or apart from the largest part with its middle outside.
     """
-    x0, y0, x1, y1 = wide = _widened(box)
+    x0, y0, x1, y1 = wide = widened(box)
     near = _filled(coverage.shape, wide)
     sure = ((coverage.astype(np.float32) - DOUBT) * (255 / (CERTAIN - DOUBT))).clip(0, 255).astype(np.uint8)
     strangers = ~_filled(coverage.shape, (min(x0, 0.0), y0, max(x1, 1.0), y1))
     for other in others:
         strangers |= _filled(coverage.shape, other)
     cleared = np.where(near, coverage, np.where(strangers, 0, sure))
-    return _without_strange_parts(cleared, box)
+    return without_strange_parts(cleared, box)
 
 
-def _without_strange_parts(coverage: np.ndarray, box: Box) -> np.ndarray:
+def without_strange_parts(coverage: np.ndarray, box: Box) -> np.ndarray:
+    """Clear each part that stands apart from the largest and has its middle outside the box (fractions)."""
     solid = (coverage >= SOLID).astype(np.uint8)
     count, parts, stats, centres = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count <= 2:
@@ -148,7 +149,8 @@ def _without_strange_parts(coverage: np.ndarray, box: Box) -> np.ndarray:
     return np.where(theirs, 0, coverage).astype(np.uint8)
 
 
-def _widened(box: Box) -> Box:
+def widened(box: Box) -> Box:
+    """Widen a box by as far as a subject reaches out of what was detected."""
     room = BESIDE * max(box[2] - box[0], box[3] - box[1])
     return (box[0] - room, box[1] - room, box[2] + room, box[3] + room)
 

@@ -45,13 +45,13 @@ class Pack:
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, position: int) -> np.ndarray:
+    def image(self, position: int) -> np.ndarray:
         """Give one picture, HxWxC uint8."""
         _, _, shard, row = self.index.row(position)
         return self.shards[shard][row]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self[position] for position in range(len(self)))
+        return (self.image(position) for position in range(len(self)))
 
     def numbers(self) -> list[int] | None:
         """Give each picture's label as a number, or None where the pack has no labels."""

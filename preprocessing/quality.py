@@ -34,6 +34,12 @@ def blur(grey: np.ndarray) -> float:
     return max(shares)
 
 
+def softness(coverage: np.ndarray) -> float:
+    """Count the uncertain pixels of a matte to each solid one: its rim is, ghosts and haloes are."""
+    uncertain, solid = ((coverage > 48) & (coverage < 208)).sum(), (coverage >= 128).sum()
+    return float(uncertain / max(solid, 1))
+
+
 def contact(coverage: np.ndarray, crop: Crop, width: int, height: int) -> dict[str, float]:
     """Tell over which share of the crop the subject runs into each edge of the picture: where it is cut off.
 
