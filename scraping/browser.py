@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.proxy import Proxy, ProxyType
+from selenium.webdriver.remote.client_config import ClientConfig
+from urllib3.exceptions import HTTPError
 
 from inference.errors import UserError
 from scraping import stage
@@ -74,18 +77,26 @@ async def scroll(task: Scroll, target: str, user_agent: str, settings: BrowserSe
         environment = os.environ | {"SE_OFFLINE": "true", "TMPDIR": profile}
         service = webdriver.ChromeService(driver_binary, popen_kw={"process_group": group}, env=environment)
         try:
-            driver = await asyncio.to_thread(webdriver.Chrome, options, service)
-        except WebDriverException as error:
+            driver = await asyncio.to_thread(_start, options, service, settings.max_seconds)
+        except (WebDriverException, HTTPError) as error:
             raise UserError(f"scrape.browser: {binary} did not start: {_one_line(error)}") from None
         try:
             driver.set_page_load_timeout(settings.max_seconds)
             await asyncio.to_thread(driver.get, task.url)
             return await _scroll_down(driver, task, settings)
-        except WebDriverException as error:
+        except (WebDriverException, HTTPError) as error:
             raise PageFailed(_one_line(error)) from None
 
 
-async def _scroll_down(driver: webdriver.Chrome, task: Scroll, settings: BrowserSettings) -> list[str]:
+def _start(options: webdriver.ChromeOptions, service: webdriver.ChromeService, seconds: float) -> webdriver.Remote:
+    """Start the driver and the browser. Not through `webdriver.Chrome`, which may download either and heeds proxies."""
+    service.start()
+    direct = Proxy({"proxyType": ProxyType.DIRECT})
+    config = ClientConfig(service.service_url, proxy=direct, timeout=int(seconds))
+    return webdriver.Remote(service.service_url, options=options, client_config=config)
+
+
+async def _scroll_down(driver: webdriver.Remote, task: Scroll, settings: BrowserSettings) -> list[str]:
     """Look, scroll, wait. Links are gathered at every look: a page may drop what it showed before."""
     links: dict[str, None] = {}
     state: object = None
@@ -122,7 +133,6 @@ def _options(
     host = urlsplit(url).hostname
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    options.ignore_local_proxy_environment_variables()
     for flag in (
         "--headless=new",
         f"--user-data-dir={profile}",
@@ -156,5 +166,5 @@ def _locate(key: str, given: str | None, names: tuple[str, ...]) -> str:
     return str(Path(found))
 
 
-def _one_line(error: WebDriverException) -> str:
-    return " ".join((error.msg or str(error)).split())[:300]
+def _one_line(error: Exception) -> str:
+    return " ".join((getattr(error, "msg", None) or str(error)).split())[:300]

@@ -118,6 +118,7 @@ def _verdict(entry: dict, said: dict, source: Commons) -> dict | None:
 
 def _text(value: object) -> str:
     """Take the words out of a field that may hold HTML."""
-    if value is None:
-        return ""
-    return " ".join(BeautifulSoup(str(value), "lxml").get_text(" ").split())
+    text = "" if value is None else str(value)
+    if "<" in text or "&" in text:
+        text = BeautifulSoup(text, "lxml").get_text(" ")
+    return " ".join(text.split())

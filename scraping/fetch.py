@@ -5,6 +5,7 @@ Every address that the project asks for over HTTP goes through `Fetcher.fetch`, 
 
 import asyncio
 import random
+import re
 import ssl
 import time
 import zlib
@@ -24,6 +25,7 @@ from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, resolv
 VERSION = "0.1"
 REDIRECTS = {301, 302, 303, 307, 308}
 RETRIABLE_STATUS = {408, 425, 429, 500, 502, 503, 504}
+NAME = re.compile(r"[\w.:-]{1,253}")  # of a host: letters of any script, or an address
 TDMREP_MAX_BYTES = 256 * 1024
 
 
@@ -150,6 +152,7 @@ class Fetcher:
         """Fetch an address under all limits, trying anew where that may help; a failure is the reply's `problem`."""
         jitter = random.Random(f"{self.seed}/fetch/jitter/{url}")
         asked = 0
+        url = normal(url) or url
         for attempt in range(self.policy.attempts):
             reply = await self._follow(url, terms)
             asked += reply.attempts
@@ -161,8 +164,7 @@ class Fetcher:
 
     async def judge(self, url: str, terms: Terms) -> Reply | None:
         """Decide whether an address may be asked at all, which may ask for its robots.txt; None where it may."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if normal(url) is None:
             return Reply(url, problem=Problem("policy", "bad-address", f"no http(s) address: {url[:200]}"))
         if self.host(url).closed:
             return self._closed(url)
@@ -188,14 +190,14 @@ class Fetcher:
 
     def host(self, url: str) -> Host:
         """Give the pace of an address's host."""
-        name = urlsplit(url).hostname or ""
+        name = host_name(url)
         if name not in self._hosts:
             self._hosts[name] = Host(asyncio.Semaphore(self.pace.per_host), self.pace.gap_seconds)
         return self._hosts[name]
 
     async def target_of(self, url: str, allow_private: bool) -> str:
         """Give the judged address that a browser may connect to for this host; raises as connecting would."""
-        name = urlsplit(url).hostname or ""
+        name = host_name(url)
         if name in self._served:
             return "{}:{}".format(*self._served[name])
         address = await resolve(name, allow_private)
@@ -241,10 +243,7 @@ class Fetcher:
             location = reply.header("location")
             if reply.status not in REDIRECTS or not location:
                 return reply
-            try:
-                url = str(httpx.URL(url).join(location).copy_with(fragment=None))
-            except httpx.InvalidURL:
-                return replace(reply, problem=Problem("permanent", "bad-address", f"redirected to {location[:200]!r}"))
+            url = absolute(url, location) or location
             redirects += (url,)
         detail = f"more than {self.policy.max_redirects}, the last to {url[:200]}"
         return replace(reply, redirects=redirects, problem=Problem("policy", "too-many-redirects", detail))
@@ -269,8 +268,6 @@ class Fetcher:
             return replace(reply, problem=Problem("permanent" if error.lasting else "retriable", "dns", str(error)))
         except (TimeoutError, httpcore.TimeoutException):
             return replace(reply, problem=Problem("retriable", "timeout", f"over {self.policy.total_seconds:g} s"))
-        except httpx.InvalidURL as error:
-            return replace(reply, attempts=0, problem=Problem("permanent", "bad-address", str(error)))
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             return replace(reply, problem=_connection_problem(error))
 
@@ -296,10 +293,32 @@ class Fetcher:
             host.closed = f"{host.failures} failures in a row, the last: {problem.reason}"
 
 
+def normal(url: str) -> str | None:
+    """Give an address as we ask it, its fragment dropped; None for what is no http(s) address."""
+    return absolute("", url)
+
+
+def absolute(base: str, link: str) -> str | None:
+    """Make a link absolute; None for what is no http(s) address."""
+    try:
+        joined = httpx.URL(base).join(link).copy_with(fragment=None, userinfo=b"")
+        urlsplit(str(joined))  # two libraries read addresses here: what one of them cannot is none
+    except (httpx.InvalidURL, ValueError):
+        return None
+    sound = joined.scheme in ("http", "https") and NAME.fullmatch(joined.host) and 0 < (joined.port or 1) < 65536
+    return str(joined) if sound else None
+
+
+def host_name(url: str) -> str:
+    """Give the host of an address; empty where there is none."""
+    clean = normal(url)
+    return httpx.URL(clean).host if clean else ""
+
+
 def retry_after_seconds(value: str) -> float:
     """Read a Retry-After header, seconds or a date, as seconds from now; 0 where there is none."""
     value = value.strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         when = parsedate_to_datetime(value)
@@ -322,7 +341,7 @@ async def _receive(reply: Reply, answer: httpcore.Response, terms: Terms) -> Rep
     if optout:
         return replace(reply, optout=optout, problem=Problem("policy", "opt-out", "; ".join(optout)))
     length = reply.header("content-length")
-    if length.isdigit() and int(length) > terms.max_bytes and not terms.cut:
+    if length and int(length) > terms.max_bytes and not terms.cut:  # h11 lets through digits alone
         detail = f"{int(length)} bytes announced, {terms.max_bytes} allowed"
         return replace(reply, problem=Problem("permanent", "too-many-bytes", detail))
     if reply.header("content-encoding") not in ("", "identity", "gzip", "deflate"):

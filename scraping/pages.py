@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pydantic
 import soupsieve
 from bs4 import BeautifulSoup, Tag
-from httpx import URL, InvalidURL
 
 from scraping import robots, stage
+from scraping.fetch import absolute
 from scraping.licences import spdx
 
 EVIDENCE_LENGTH = 200
@@ -68,8 +68,8 @@ def read_listing(html: bytes, url: str, item: str, following: str | None) -> Lis
     """Read a listing's links to picture pages and to its next page; both rules give an attribute, `href` by default."""
     soup = BeautifulSoup(html, "lxml")
     base = _base(soup, url)
-    items = [_absolute(base, value) for value in _values(soup, item, "href")]
-    onward = [_absolute(base, value) for value in _values(soup, following, "href")] if following else []
+    items = [absolute(base, value) for value in _values(soup, item, "href")]
+    onward = [absolute(base, value) for value in _values(soup, following, "href")] if following else []
     return Listing([link for link in dict.fromkeys(items) if link], next(filter(None, onward), None))
 
 
@@ -77,7 +77,7 @@ def read_page(html: bytes, url: str, rules: PageRules) -> Found:
     """Read a picture's page: its pictures, and the licence with the words that prove it."""
     soup = BeautifulSoup(html, "lxml")
     base = _base(soup, url)
-    pictures = [_absolute(base, value) for value in _values(soup, rules.picture, "src")]
+    pictures = [absolute(base, value) for value in _values(soup, rules.picture, "src")]
     stated = _first(soup, rules.licence)
     metas = [{key: str(value) for key, value in meta.attrs.items()} for meta in soup.select("meta[name][content]")]
     return Found(
@@ -107,13 +107,4 @@ def _value(tag: Tag, attribute: str | None) -> str:
 
 def _base(soup: BeautifulSoup, url: str) -> str:
     tag = soup.select_one("base[href]")
-    return (_absolute(url, str(tag["href"])) if tag else None) or url
-
-
-def _absolute(base: str, link: str) -> str | None:
-    """Make a link absolute and drop its fragment; None for what is no address of the web."""
-    try:
-        joined = URL(base).join(link).copy_with(fragment=None)
-    except InvalidURL:
-        return None
-    return str(joined) if joined.scheme in ("http", "https") else None
+    return (absolute(url, str(tag["href"])) if tag else None) or url

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import hydra
 import imagehash
@@ -25,7 +24,7 @@ from inference import media
 from inference.errors import UserError
 from scraping import browser, manifest, stage
 from scraping.demo import server
-from scraping.fetch import Fetcher, Pace, Policy, Terms
+from scraping.fetch import Fetcher, Pace, Policy, Terms, host_name
 from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, find, outcome_of, settled
 
 RAW = Path("data/raw")
@@ -165,7 +164,7 @@ async def _in_turn(obtain: Obtain, entries: list[tuple[str, Candidate]], corpus:
     """Obtain all, each host at its own pace: a slow host holds no one else up."""
     by_host: dict[str, list[int]] = defaultdict(list)
     for index, (_, candidate) in enumerate(entries):
-        by_host[urlsplit(candidate.url).hostname or ""].append(index)
+        by_host[host_name(candidate.url)].append(index)
     ticks = stage.progress(itertools.repeat(None), len(entries), f"{corpus} pictures")
     next(ticks)
     rows: dict[int, dict] = {}

@@ -130,7 +130,7 @@ async def find(name: str, source: Source, finder: Finder) -> list[Candidate]:
     if not found:
         place = source.path if isinstance(source, Folder | Urls) else "its pages"
         raise UserError(
-            f"scrape source {name} ({source.kind}): no picture found in {place}: check its address and rules"
+            f"scrape source {name} ({source.kind}) found no picture in {place}: check its path, address and rules"
         )
     return found[: finder.limits.items]
 

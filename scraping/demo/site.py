@@ -129,23 +129,26 @@ def _misbehave(builder: Builder) -> None:
         ("/files/flaky.jpg", {"first_status": 503}),
         ("/files/..%2f..%2f..%2fetc%2fpasswd.jpg", {"headers": {"Content-Disposition": unsafe}}),
     ]
-    for index, (path, behaviour) in enumerate(difficulties):
-        work = works[index]
-        works[index] = replace(work, picture=path, route=replace(work.route, **behaviour), expected=("kept", None))
-    moved = works[len(difficulties)]
+    step = len(works) // (len(difficulties) + 2)
+    for number, (path, behaviour) in enumerate(difficulties, start=1):
+        work = works[number * step]
+        works[number * step] = replace(
+            work, picture=path, route=replace(work.route, **behaviour), expected=("kept", None)
+        )
+    moved = works[-1 - step]
     builder.routes["/files/moved.jpg"] = Route(status=302, headers={"Location": moved.picture})
     builder.routes[moved.picture] = moved.route
-    works[len(difficulties)] = replace(moved, picture="/files/moved.jpg", route=None, expected=("kept", None))
+    works[-1 - step] = replace(moved, picture="/files/moved.jpg", route=None, expected=("kept", None))
 
 
 def _repeats(builder: Builder, originals: list[Work], rng: random.Random) -> list[Work]:
     """Show some originals again: the same bytes at another address, and nearly the same ones."""
     settings, found = builder.settings, []
-    for number, original in enumerate(rng.choices(originals[5:], k=settings.exact_duplicates), start=1):
+    for number, original in enumerate(rng.choices(originals, k=settings.exact_duplicates), start=1):
         path = f"/reprints/{number}{Path(original.route.file).suffix}"
         again = _special(original, f"reprint-{number}", path, original.route, "rejected", "exact-duplicate")
         found.append(replace(again, title=original.title, after=original.slug))
-    for number, original in enumerate(rng.choices(originals[5:], k=settings.near_duplicates), start=1):
+    for number, original in enumerate(rng.choices(originals, k=settings.near_duplicates), start=1):
         transform = list(hostile.NEAR)[number % len(hostile.NEAR)]
         route = builder.variant(original, f"near-{number}", ".jpg", hostile.NEAR[transform])
         builder.shows(original, route, transform)
@@ -227,7 +230,7 @@ def _mix(works: list[Work], specials: list[Work], page_length: int, rng: random.
     for special in specials:
         first = 1 + next((index for index, work in enumerate(works) if work.slug == special.after), -1)
         last = min(page_length, len(works)) if special.expected[0] == "failed" else len(works)
-        works.insert(rng.randint(first, last), special)
+        works.insert(rng.randint(max(first, last // 2), last), special)
     return works
 
 

@@ -1,0 +1,162 @@
+"""The stage as a command, against the demo gallery of the test world."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars
+import pytest
+
+from scraping import manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(gallery: Path | None, *overrides: str) -> list[str]:
+    serve = [f"scrape.serve={gallery}"] if gallery else []
+    hurry = ["scrape.policy.total_seconds=0.8", "scrape.pace.backoff_seconds=0.05"]
+    return [sys.executable, "-m", "scraping.scrape", "corpus=portrait", *serve, *hurry, *overrides]
+
+
+def run(cwd: Path, *args: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(args, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def requests(cwd: Path) -> list[str]:
+    (log,) = cwd.glob(".work/scrape/portrait/demo/*/access.jsonl")
+    return [json.loads(line)["path"] for line in log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def scraped(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One undisturbed run; gives its working folder."""
+    cwd = tmp_path_factory.mktemp("scraped")
+    done = run(cwd, *command(world / "gallery/portrait"))
+    assert done.returncode == 0, done.stderr
+    return cwd
+
+
+def test_every_special_address_ends_as_it_should(scraped, world):
+    found = manifest.read(scraped / "data/raw/portrait").with_columns(
+        path=polars.col("url").str.strip_prefix("http://gallery.demo")
+    )
+    expected = polars.read_parquet(world / "truth/portrait/routes.parquet")
+    ended = {row["path"]: (row["status"], row["reason"]) for row in found.to_dicts()}
+    wanted = {path: (status, reason) for path, status, reason in expected.iter_rows()}
+    assert len(wanted) > 30
+    assert {path: ended.get(path) for path in wanted} == wanted
+
+
+def test_all_other_pictures_are_kept_with_licence_author_and_evidence(scraped):
+    found = manifest.read(scraped / "data/raw/portrait").filter(polars.col("status") == "kept")
+    plain = found.filter(polars.col("url").str.contains("/files/portrait-"))
+    assert len(plain) == 15  # of 20, five stand at difficult addresses
+    assert set(plain["licence"]) == {"CC0-1.0", "CC-BY-4.0"}
+    assert set(plain["author"]) == {"Dramatis demo world"}
+    assert all(row["licence_evidence"].startswith(row["page_url"]) for row in plain.iter_rows(named=True))
+
+
+def test_the_forbidden_part_was_never_requested(scraped):
+    assert not [path for path in requests(scraped) if path.startswith(("/private/", "/reserved/"))]
+
+
+def test_kept_files_are_stored_once_by_their_sha256_and_no_name_of_the_web_becomes_a_path(scraped):
+    raw = scraped / "data/raw/portrait"
+    kept = manifest.read(raw).filter(polars.col("status") == "kept")
+    assert sorted(kept["file"]) == sorted(f"files/{file.name}" for file in (raw / "files").iterdir())
+    assert set(kept["sha256"]) == {file.stem for file in (raw / "files").iterdir()}
+    assert {path.name for path in raw.iterdir()} == {"files", "manifest.parquet", "NOTICE"}
+
+
+def test_a_second_run_asks_for_nothing_and_publishes_the_same_bytes(scraped, world):
+    before = (scraped / "data/raw/portrait/manifest.parquet").read_bytes()
+    asked = len(requests(scraped))
+    assert run(scraped, *command(world / "gallery/portrait")).returncode == 0
+    assert len(requests(scraped)) == asked
+    assert (scraped / "data/raw/portrait/manifest.parquet").read_bytes() == before
+
+
+def test_retry_failed_asks_only_for_what_may_pass(scraped, world):
+    asked = len(requests(scraped))
+    assert run(scraped, *command(world / "gallery/portrait", "scrape.retry_failed=true")).returncode == 0
+    again = {path for path in requests(scraped)[asked:] if path.startswith(("/files/", "/odd/"))}
+    assert again == {"/odd/broken-server.jpg", "/odd/dripping.jpg", "/odd/promises-more.jpg"}
+
+
+def test_killed_at_any_moment_it_resumes_without_asking_again_and_ends_the_same(scraped, world, tmp_path):
+    args = command(world / "gallery/portrait")
+    for finished in (3, 20):
+        _kill_after(finished, args, tmp_path)
+        (journal,) = tmp_path.glob(".work/scrape/portrait/demo/*/fetched.jsonl")
+        whole = [line for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        done = {json.loads(line)["key"].removeprefix("http://gallery.demo") for line in whole}
+        asked = len(requests(tmp_path))
+        assert len(done) >= finished
+    resumed = run(tmp_path, *args)
+    assert resumed.returncode == 0, resumed.stderr
+    assert not done & set(requests(tmp_path)[asked:])
+    first, second = (manifest.read(cwd / "data/raw/portrait") for cwd in (scraped, tmp_path))
+    varying = ["fetched_at", "attempts"]
+    assert first.drop(varying).equals(second.drop(varying))
+
+
+def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
+    """Start the stage and kill it once its journal holds so many pictures."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(args, cwd=cwd, env=environment, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        journals = list(cwd.glob(".work/scrape/portrait/demo/*/fetched.jsonl"))
+        if journals and journals[0].read_bytes().count(b"\n") >= finished:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["world=real"], "scrape.sources.portrait: no sources for world=real"),
+        (["scrape.contact=null"], "scrape.contact: not set"),
+        (["scrape.policy.attempts=many"], "scrape.policy.attempts: input should be a valid integer"),
+        (["scrape.serve=nowhere"], "nowhere: no gallery here; make it first"),
+        (["corpus=animals"], "animals"),
+        (["+scrape.sources.portrait.gallery.colour=red"], "colour"),
+        (["scrape.sources.portrait.gallery.item='a['"], "no CSS selector"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, overrides, line):
+    done = run(tmp_path, *command(None, *overrides))
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2, done.stderr
+    assert last.startswith("error: ")
+    assert line in last
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path, draw):
+    pictures = tmp_path / "mine"
+    pictures.mkdir()
+    draw(1).save(pictures / "a.png")
+    draw(2).save(pictures / "b.jpg")
+    (pictures / "c.png").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "d.jpg").write_bytes(b"<html>")
+    (pictures / "e.jpg").write_bytes(bytes(1000))
+    source = f"{{kind: folder, path: {pictures}, licence: CC-BY-4.0, author: Me, label: null}}"
+    more = [f"+scrape.sources.portrait.mine={source}", "scrape.policy.max_bytes=900000", "world=real"]
+    done = run(tmp_path, *command(None, *more))
+    assert done.returncode == 0, done.stderr
+    rows = manifest.read(tmp_path / "data/raw/portrait").select("url", "status", "reason").rows()
+    assert rows == [
+        ("file:a.png", "kept", None),
+        ("file:b.jpg", "kept", None),
+        ("file:c.png", "rejected", "exact-duplicate"),
+        ("file:d.jpg", "rejected", "not-a-picture"),
+        ("file:e.jpg", "rejected", "not-a-picture"),
+    ]
