@@ -24,10 +24,11 @@ from preprocessing import packing
 from scraping import manifest, stage
 
 DATA = Path("data")
+OUT = DATA / "exported" / "report"
 MAX_PIXELS = 50_000_000
 
 
-class Report(stage.Settings):
+class Settings(stage.Settings):
     """What the page shows."""
 
     corpora: list[str]
@@ -37,41 +38,120 @@ class Report(stage.Settings):
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A row of the table of measures."""
+
+    label: str
+    value: str
+    interval: str
+    n: int
+    blind: bool  # what a method without eyes would get
+
+
+@dataclass(frozen=True)
 class Section:
     """One corpus on the page."""
 
     name: str
-    world: str
-    metrics: dict
-    command: str
+    counts: dict
+    counts_json: str
+    counts_command: str
+    headline: list[tuple[str, str]]
+    measures: list[Measure]
+    duplicates: dict | None
+    routes: dict | None
+    unmeasured: str
+    measures_json: str
+    measures_command: str
     sources: list[dict]
     pairs: list[dict]
     rejects: list[dict]
 
 
-def main_page(settings: Report, world: str, profile: str) -> str:
-    """Read what the stages left in `data/` and fill the template."""
-    sections = [section(corpus, world, profile, settings) for corpus in settings.corpora]
+def page(sections: list[Section], world: str, profile: str) -> str:
+    """Fill the template."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
     return environment.get_template("report.html").render(sections=sections, world=world, profile=profile)
 
 
-def section(corpus: str, world: str, profile: str, settings: Report) -> Section:
-    """Gather one corpus: its counts and measures, sources with licences, before/after pairs, rejects by reason."""
+def section(corpus: str, world: str, profile: str, settings: Settings) -> Section:
+    """Gather one corpus from what the stages left in `data/`."""
     raw, interim, processed = (DATA / step / corpus for step in ("raw", "interim", "processed"))
     candidates = manifest.read(raw)
     decisions = polars.read_parquet(interim / "decisions.parquet")
+    pack = packing.read_pack(processed)
+    metrics = DATA / "metrics" / corpus / "cleaning.json"
+    figures = json.loads(metrics.read_text())
+    numbers = counts(candidates, decisions, pack)
     return Section(
         name=corpus,
-        world=world,
-        metrics=json.loads((DATA / "metrics" / corpus / "cleaning.json").read_text()),
-        command=f"python -m preprocessing.measure corpus={corpus} world={world} profile={profile}",
+        counts=numbers,
+        counts_json=str(OUT / "figures.json"),
+        counts_command=f"python -m training.report world={world} profile={profile}",
+        headline=headline(numbers, figures),
+        measures=measures(figures) if figures["measured"] else [],
+        duplicates=figures.get("duplicates"),
+        routes=figures.get("routes"),
+        unmeasured=figures.get("why", ""),
+        measures_json=str(metrics),
+        measures_command=f"python -m preprocessing.measure corpus={corpus} world={world} profile={profile}",
         sources=sources(candidates),
-        pairs=pairs(raw, candidates, decisions, packing.read_pack(processed), settings),
+        pairs=pairs(raw, candidates, decisions, pack, settings),
         rejects=rejects(raw, candidates, decisions, settings),
     )
+
+
+def counts(candidates: polars.DataFrame, decisions: polars.DataFrame, pack: packing.Pack) -> dict:
+    """Count candidates and stored pictures by how they ended."""
+    return {
+        "candidates": candidates.height,
+        "scraped": _by_reason(candidates),
+        "stored": decisions.height,
+        "cleaned": _by_reason(decisions),
+        "packed": len(pack),
+        "resolution": f"{pack.width}x{pack.height}",
+        "channels": pack.channels,
+    }
+
+
+def headline(numbers: dict, figures: dict) -> list[tuple[str, str]]:
+    """Choose the figures that a reader looks for first: (label, value)."""
+    shown = [
+        ("candidates found", f"{numbers['candidates']}"),
+        ("pictures stored", f"{numbers['stored']}"),
+        (f"in the pack, {numbers['resolution']}", f"{numbers['packed']}"),
+    ]
+    if figures["measured"]:
+        detection, matting = figures["detection"], figures["matting"]
+        shown += [
+            (f"of {detection['found']['n']} {detection['of']} found", _percent(detection["found"]["mean"])),
+            (f"matte IoU, N {matting['iou']['n']}", _decimal(matting["iou"]["mean"])),
+        ]
+    return shown
+
+
+def measures(figures: dict) -> list[Measure]:
+    """Lay out what was measured against the truth, each figure beside the row of a method without eyes."""
+    detection, matting = figures["detection"], figures["matting"]
+    of = detection["of"]
+    rows = [
+        (f"{of} found, box overlap at least {detection['found_overlap']}", detection["found"], _percent),
+        ("one box in the middle", detection["chance_found"], _percent),
+        (f"box overlap (IoU) of {of} found", detection["box_overlap"], _decimal),
+        ("one box in the middle", detection["chance_box_overlap"], _decimal),
+        ("matte IoU with the exact mask", matting["iou"], _decimal),
+        ("all of the person's box", matting["chance_box_iou"], _decimal),
+        ("all of the crop", matting["chance_full_iou"], _decimal),
+        ("matte mean absolute error", matting["mean_absolute_error"], _decimal),
+        ("all of the person's box", matting["chance_box_mean_absolute_error"], _decimal),
+        ("all of the crop", matting["chance_full_mean_absolute_error"], _decimal),
+    ]
+    chance = [key.startswith(("one", "all")) for key, _, _ in rows]
+    return [
+        Measure(label, form(row["mean"]), " to ".join(map(form, row.get("interval_95", []))), row["n"], blind)
+        for (label, row, form), blind in zip(rows, chance, strict=True)
+    ]
 
 
 def sources(candidates: polars.DataFrame) -> list[dict]:
@@ -81,7 +161,7 @@ def sources(candidates: polars.DataFrame) -> list[dict]:
 
 
 def pairs(
-    raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame, pack: packing.Pack, settings: Report
+    raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame, pack: packing.Pack, settings: Settings
 ) -> list[dict]:
     """Show kept pictures, evenly spread over the corpus, beside what the pack holds of them."""
     files = dict(candidates.filter(polars.col("status") == "kept").select("sha256", "file").iter_rows())
@@ -95,7 +175,7 @@ def pairs(
     ]
 
 
-def rejects(raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame, settings: Report) -> list[dict]:
+def rejects(raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame, settings: Settings) -> list[dict]:
     """List why pictures were left out, step by step, with a few of those that were stored."""
     files = dict(candidates.filter(polars.col("file").is_not_null()).select("sha256", "file").iter_rows())
     rows = []
@@ -139,16 +219,33 @@ def _inline(picture: Image.Image, lossless: bool = False) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def _by_reason(table: polars.DataFrame) -> dict[str, int]:
+    """Count rows by reason, those without one by status; the most frequent first."""
+    why = table.select(polars.coalesce("reason", "status").alias("why"))
+    return dict(why.group_by("why").len("count").sort("count", "why", descending=[True, False]).iter_rows())
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.1f} %"
+
+
+def _decimal(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
 @hydra.main(version_base="1.3", config_path="../conf", config_name="training/report")
 def main(config: DictConfig) -> None:
-    settings = stage.settings(config, "report", Report)
+    settings = stage.settings(config, "report", Settings)
     absent = [corpus for corpus in settings.corpora if not (DATA / "metrics" / corpus).exists()]
     if absent:
         raise UserError(f"data/metrics has no {', '.join(absent)}: run `dvc repro` or `make repro` first")
     with stage.work("report", "all", config.world, stage.fingerprint(stage.code_version())) as folder:
+        sections = [section(corpus, config.world, config.profile, settings) for corpus in settings.corpora]
+        figures = {part.name: part.counts for part in sections}
         built = folder / "out"
-        stage.write_atomically(built / "index.html", main_page(settings, config.world, config.profile).encode())
-        stage.publish(built, DATA / "exported" / "report")
+        stage.write_atomically(built / "index.html", page(sections, config.world, config.profile).encode())
+        stage.write_atomically(built / "figures.json", (json.dumps(figures, indent=2) + "\n").encode())
+        stage.publish(built, OUT)
 
 
 if __name__ == "__main__":
