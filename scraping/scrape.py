@@ -8,8 +8,9 @@ import hashlib
 import itertools
 import os
 import shutil
+import signal
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def main(config: DictConfig) -> None:
     identity = server.identity(Path(settings.serve)) if settings.serve else None
     with stage.work("scrape", corpus, world, stage.fingerprint(settings.policy.model_dump(), identity)) as folder:
         with _served(settings, folder) as served:
-            rows = asyncio.run(collect(sources, settings, folder, served, corpus))
+            rows = _run(collect(sources, settings, folder, served, corpus))
         stage.publish(_build(rows, folder), RAW / corpus)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in manifest.counts(rows).items())
     print(f"{corpus}: {summary}")
@@ -66,6 +67,23 @@ def main(config: DictConfig) -> None:
         raise UserError(f"{corpus}: none of {len(rows)} candidates could be kept ({summary}); see {RAW / corpus}")
 
 
+def _run(work: Coroutine[None, None, list[dict]]) -> list[dict]:
+    """Run to the end. SIGTERM cancels the work, so that connections and browser are closed in order, and exits."""
+
+    async def stoppable() -> list[dict]:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return asyncio.run(stoppable())
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)  # asyncio leaves the default behind
+
+
 async def collect(
     sources: dict[str, Source], settings: Settings, folder: Path, served: dict[str, tuple[str, int]], corpus: str
 ) -> list[dict]:
@@ -73,6 +91,8 @@ async def collect(
     found, fetched = stage.Journal(folder / "found.jsonl"), stage.Journal(folder / "fetched.jsonl")
     blobs = folder / "blobs"
     blobs.mkdir(exist_ok=True)
+    for part in blobs.glob("*.part"):  # of a run that was killed while writing
+        part.unlink()
     try:
         async with Fetcher(settings.policy, settings.pace, settings.contact or "", settings.seed, served) as fetcher:
             finder = Finder(fetcher, found, settings.limits, settings.browser, settings.retry_failed)

@@ -144,11 +144,11 @@ def _misbehave(builder: Builder) -> None:
 def _repeats(builder: Builder, originals: list[Work], rng: random.Random) -> list[Work]:
     """Show some originals again: the same bytes at another address, and nearly the same ones."""
     settings, found = builder.settings, []
-    for number, original in enumerate(rng.choices(originals, k=settings.exact_duplicates), start=1):
+    for number, original in enumerate(rng.sample(originals, settings.exact_duplicates), start=1):
         path = f"/reprints/{number}{Path(original.route.file).suffix}"
         again = _special(original, f"reprint-{number}", path, original.route, "rejected", "exact-duplicate")
         found.append(replace(again, title=original.title, after=original.slug))
-    for number, original in enumerate(rng.choices(originals, k=settings.near_duplicates), start=1):
+    for number, original in enumerate(rng.sample(originals, settings.near_duplicates), start=1):
         transform = list(hostile.NEAR)[number % len(hostile.NEAR)]
         route = builder.variant(original, f"near-{number}", ".jpg", hostile.NEAR[transform])
         builder.shows(original, route, transform)
