@@ -88,6 +88,11 @@ class Store:
 
 @hydra.main(config_path="../conf", config_name="preprocessing/images", version_base="1.3")
 def main(config: DictConfig) -> None:
+    clean_corpus(config)
+
+
+def clean_corpus(config: DictConfig) -> None:
+    """Run the stage on a composed config: data/raw -> data/interim, data/processed."""
     settings = stage.settings(config, "images", Settings)
     raw = Path("data/raw") / config.corpus
     rows = read_rows(raw, config.corpus)

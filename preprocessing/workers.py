@@ -4,6 +4,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,8 +32,7 @@ class Died(Generic[Task]):
 class Workers(Generic[Task, Result]):
     """Run tasks in spawned processes, each building its handler once by `start(*arguments)`.
 
-    A worker reads its tasks from a pipe of which only the parent holds the other end: however the parent ends, the
-    worker finds the pipe closed and leaves.
+    However the parent ends, its workers end with it: each watches the parent from a thread of its own.
     """
 
     def __init__(self, count: int, start: Callable[..., Callable[[Task], Result]], *arguments: Any) -> None:
@@ -109,6 +109,7 @@ def _serve(pipe: multiprocessing.connection.Connection, start: Callable, argumen
     """Answer tasks until the pipe closes: (None, result), or (an error, None) for what the parent must know."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
     try:
         handle = start(*arguments)
         while True:
@@ -119,3 +120,9 @@ def _serve(pipe: multiprocessing.connection.Connection, start: Callable, argumen
         pipe.send((error, None))
     except Exception:
         pipe.send((RuntimeError(f"in a worker:\n{traceback.format_exc()}"), None))
+
+
+def _follow(parent: multiprocessing.process.BaseProcess) -> None:
+    """Leave at once when the parent is gone, also in the middle of a picture."""
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)

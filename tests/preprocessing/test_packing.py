@@ -1,0 +1,88 @@
+import hashlib
+import json
+import zipfile
+
+import numpy as np
+import polars as pl
+import pytest
+
+from inference.errors import UserError
+from preprocessing import packing
+
+
+def pictures(count: int = 5, channels: int = 3) -> list[np.ndarray]:
+    return list(np.random.default_rng(2).integers(0, 256, (count, 16, 8, channels), np.uint8))
+
+
+def sources(count: int = 5, labels: list[str] | None = None) -> list[tuple[str, str | None]]:
+    return [(hashlib.sha256(bytes([i])).hexdigest(), labels[i] if labels else None) for i in range(count)]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_what_is_packed_comes_back(tmp_path, channels):
+    made = pictures(channels=channels)
+    packing.write_pack(tmp_path / "pack", made, sources(), "white", "f00d")
+    pack = packing.read_pack(tmp_path / "pack")
+    assert (pack.width, pack.height, pack.channels, len(pack), pack.fingerprint) == (8, 16, channels, 5, "f00d")
+    assert all(np.array_equal(one, other) for one, other in zip(pack, made, strict=True))
+    assert isinstance(pack.shards[0], np.memmap)
+
+
+def test_a_large_pack_goes_on_in_the_next_shard(tmp_path, monkeypatch):
+    made = pictures()
+    monkeypatch.setattr(packing, "SHARD_BYTES", 2 * made[0].nbytes)
+    packing.write_pack(tmp_path / "pack", made, sources(), "white", "")
+    pack = packing.read_pack(tmp_path / "pack")
+    assert [len(shard) for shard in pack.shards] == [2, 2, 1]
+    assert np.array_equal(pack.image(4), made[4])
+
+
+def test_the_same_pictures_make_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        packing.write_pack(tmp_path / name, pictures(), sources(labels=list("abcab")), "white", "")
+        packing.to_stylegan_zip(packing.read_pack(tmp_path / name), tmp_path / f"{name}.zip")
+    one, two = sorted((tmp_path / "one").iterdir()), sorted((tmp_path / "two").iterdir())
+    assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+@pytest.mark.parametrize("labels", [None, ["coat", "dress", "coat", "shirt", "dress"]])
+def test_a_stylegan_zip_goes_there_and_back(tmp_path, labels):
+    packing.write_pack(tmp_path / "pack", pictures(), sources(labels=labels), "keep", "")
+    packing.to_stylegan_zip(packing.read_pack(tmp_path / "pack"), tmp_path / "set.zip")
+    packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "again")
+    pack = packing.read_pack(tmp_path / "again")
+    assert pack.index.select("sha256", "label").rows() == sources(labels=labels)
+    assert all(np.array_equal(one, other) for one, other in zip(pack, pictures(), strict=True))
+
+
+def test_a_stylegan_zip_has_the_layout_that_stylegan2_ada_reads(tmp_path):
+    packing.write_pack(tmp_path / "pack", pictures(), sources(labels=list("babab")), "keep", "")
+    packing.to_stylegan_zip(packing.read_pack(tmp_path / "pack"), tmp_path / "set.zip")
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+        assert archive.namelist()[0] == "00000/img00000000.png"
+        labels = json.loads(archive.read("dataset.json"))["labels"]
+    assert labels[:2] == [["00000/img00000000.png", 1], ["00000/img00000001.png", 0]]
+
+
+def test_some_labels_and_some_not_is_a_mistake(tmp_path):
+    with pytest.raises(UserError, match="give all of them one, or none"):
+        packing.write_pack(tmp_path / "pack", pictures(), sources(labels=["a", "b", None, "a", "b"]), "white", "")
+
+
+def test_a_folder_without_a_pack_says_what_to_run(tmp_path):
+    with pytest.raises(UserError, match=r"preprocessing\.images"):
+        packing.read_pack(tmp_path)
+
+
+def test_a_zip_of_unequal_pictures_is_refused_by_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("a.png", packing.png(np.zeros((8, 8, 3), np.uint8)))
+        archive.writestr("b.png", packing.png(np.zeros((9, 8, 3), np.uint8)))
+    with pytest.raises(UserError, match=r"b\.png"):
+        packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+
+
+def test_the_index_names_source_label_shard_and_row(tmp_path):
+    packing.write_pack(tmp_path / "pack", pictures(2), sources(2), "white", "")
+    assert pl.read_parquet(tmp_path / "pack/index.parquet").columns == ["sha256", "label", "shard", "row"]
