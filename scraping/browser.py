@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
 from selenium.webdriver.common.proxy import Proxy, ProxyType
 from selenium.webdriver.remote.client_config import ClientConfig
 from urllib3.exceptions import HTTPError
@@ -59,6 +60,7 @@ class Scroll:
     attribute: str
     max_items: int
     gap_seconds: float  # the host's Crawl-delay: each scroll may make the page ask for more
+    disallowed: tuple[str, ...] = ()  # path patterns of robots.txt: what the page's own scripts may not ask for either
 
 
 class PageFailed(Exception):
@@ -82,6 +84,7 @@ async def scroll(task: Scroll, target: str, user_agent: str, settings: BrowserSe
             raise UserError(f"scrape.browser: {binary} did not start: {_one_line(error)}") from None
         try:
             driver.set_page_load_timeout(settings.max_seconds)
+            _block(driver, task)
             await asyncio.to_thread(driver.get, task.url)
             return await _scroll_down(driver, task, settings)
         except (WebDriverException, HTTPError) as error:
@@ -93,7 +96,18 @@ def _start(options: webdriver.ChromeOptions, service: webdriver.ChromeService, s
     service.start()
     direct = Proxy({"proxyType": ProxyType.DIRECT})
     config = ClientConfig(service.service_url, proxy=direct, timeout=int(seconds))
-    return webdriver.Remote(service.service_url, options=options, client_config=config)
+    local = ChromiumRemoteConnection(
+        service.service_url, vendor_prefix="goog", browser_name="chrome", client_config=config
+    )
+    return webdriver.Remote(local, options=options)
+
+
+def _block(driver: webdriver.Remote, task: Scroll) -> None:
+    """Have Chromium itself refuse what robots.txt disallows."""
+    host = urlsplit(task.url).hostname
+    patterns = [f"*://{host}{path.removesuffix('$')}" + "*" * (path[-1] not in "*$") for path in task.disallowed]
+    for command, more in (("Network.enable", {}), ("Network.setBlockedURLs", {"urls": patterns})):
+        driver.execute("executeCdpCommand", {"cmd": command, "params": more})
 
 
 async def _scroll_down(driver: webdriver.Remote, task: Scroll, settings: BrowserSettings) -> list[str]:

@@ -371,6 +371,6 @@ async def _read(reply: Reply, answer: httpcore.Response, terms: Terms) -> Reply:
 
 def _connection_problem(error: Exception) -> Problem:
     detail = f"{type(error).__name__}: {error}"[:200]
-    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+    if isinstance(error, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
         return Problem("permanent", "tls", detail)
     return Problem("retriable", "connection", detail)

@@ -11,6 +11,7 @@ from scraping.fetch import absolute
 from scraping.licences import spdx
 
 EVIDENCE_LENGTH = 200
+TEXT_LENGTH = 500  # of what a page says about its picture; no title needs more
 
 
 class PageRules(stage.Settings):
@@ -97,7 +98,7 @@ def _values(soup: BeautifulSoup, rule: str, usual: str | None) -> list[str]:
 
 
 def _first(soup: BeautifulSoup, rule: str | None) -> str | None:
-    return next(iter(_values(soup, rule, None)), None) if rule else None
+    return next((value[:TEXT_LENGTH] for value in _values(soup, rule, None)), None) if rule else None
 
 
 def _value(tag: Tag, attribute: str | None) -> str:

@@ -28,6 +28,7 @@ class Rules:
     """What one origin asks of us."""
 
     robots: Protego | None = None
+    disallowed: tuple[str, ...] = ()  # path patterns; allowances among them are `allows`'s to weigh
     usage: tuple[tuple[str, str], ...] = ()  # (path prefix, signal) of robots.txt that reserve against training
     reserved: tuple[str, ...] = ()  # path patterns of tdmrep.json
 
@@ -50,7 +51,8 @@ def rules_from(status: int, body: bytes) -> Rules | None:
     """Read robots.txt: 2xx is parsed, 4xx allows all, everything else (429, 5xx) disallows all: None."""
     if 200 <= status < 300:
         text = body[:ROBOTS_MAX_BYTES].decode("utf-8-sig", errors="replace")
-        return Rules(Protego.parse(text), usage=tuple(usage_reservations(text)))
+        disallowed = tuple(value for name, value in _our_lines(text) if name == "disallow" and value)
+        return Rules(Protego.parse(text), disallowed, tuple(usage_reservations(text)))
     if 400 <= status < 500 and status != 429:
         return Rules()
     return None
@@ -58,25 +60,29 @@ def rules_from(status: int, body: bytes) -> Rules | None:
 
 def usage_reservations(text: str) -> list[tuple[str, str]]:
     """Read Content-Signal and Content-Usage lines of the group that applies to us as (path prefix, signal)."""
+    found = []
+    for name, value in _our_lines(text):
+        if name in ("content-signal", "content-usage"):
+            path, rest = value.split(None, 1) if value.startswith("/") and " " in value else ("/", value)
+            found += [(path, f"{name}: {signal}") for signal in refused_uses(rest)]
+    return found
+
+
+def _our_lines(text: str) -> list[tuple[str, str]]:
+    """List the (name, value) lines of the groups for our agent, or else of those for all."""
     groups: list[_Group] = []
     for line in text.splitlines():
         name, colon, value = (part.strip() for part in line.partition("#")[0].partition(":"))
         if not colon:
             continue
         if name.lower() == "user-agent":
-            if not groups or groups[-1].closed:
+            if not groups or groups[-1].lines:
                 groups.append(_Group())
             groups[-1].agents.add(value.lower())
         elif groups:
-            groups[-1].closed = True
-            if name.lower() in ("content-signal", "content-usage"):
-                groups[-1].lines.append((name.lower(), value))
+            groups[-1].lines.append((name.lower(), value))
     ours = [group for group in groups if AGENT in group.agents] or [group for group in groups if "*" in group.agents]
-    found = []
-    for name, value in (line for group in ours for line in group.lines):
-        path, rest = value.split(None, 1) if value.startswith("/") and " " in value else ("/", value)
-        found += [(path, f"{name}: {signal}") for signal in refused_uses(rest)]
-    return found
+    return [line for group in ours for line in group.lines]
 
 
 def refused_uses(value: str) -> list[str]:
@@ -148,11 +154,20 @@ class _Group:
 
     agents: set[str] = field(default_factory=set)
     lines: list[tuple[str, str]] = field(default_factory=list)
-    closed: bool = False
 
 
 def _covers(pattern: str, path: str) -> bool:
-    """Match a tdmrep.json location: a prefix with `*` for anything and `$` for the end."""
-    ends = pattern.endswith("$")
-    expression = ".*".join(re.escape(piece) for piece in pattern.removesuffix("$").split("*"))
-    return re.match(expression + ("$" if ends else ""), path) is not None
+    """Match a tdmrep.json location: a prefix with `*` for anything and `$` for the end. No regex: a site writes it."""
+    first, *rest = pattern.removesuffix("$").split("*")
+    if not path.startswith(first):
+        return False
+    last = rest.pop() if rest and pattern.endswith("$") else None
+    at = len(first)
+    for piece in rest:
+        at = path.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    if last is not None:
+        return path.endswith(last) and len(path) - len(last) >= at
+    return not pattern.endswith("$") or at == len(path)

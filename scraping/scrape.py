@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import signal
 from collections import defaultdict
@@ -19,13 +20,14 @@ from pathlib import Path
 
 import hydra
 import imagehash
+import pydantic
 from omegaconf import DictConfig
 
 from inference import media
 from inference.errors import UserError
 from scraping import browser, manifest, stage
 from scraping.demo import server
-from scraping.fetch import Fetcher, Pace, Policy, Terms, host_name
+from scraping.fetch import Fetcher, Pace, Policy, Terms, host_name, normal
 from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, find, outcome_of, settled
 
 RAW = Path("data/raw")
@@ -46,6 +48,14 @@ class Settings(stage.Settings):
     pace: Pace
     browser: browser.BrowserSettings
     sources: dict[str, dict[str, Source]]  # by corpus, by name
+
+    @pydantic.field_validator("contact")
+    @classmethod
+    def _reachable(cls, contact: str | None) -> str | None:
+        """Refuse what a site's owner could not answer to, or what would break a header."""
+        if contact is not None and not re.fullmatch(r"[!-~]*[!-~](@|://)[!-~]+", contact):
+            raise ValueError("not an e-mail or web address")
+        return contact
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="scraping/scrape")
@@ -101,7 +111,8 @@ async def collect(
                 for candidate in await find(name, source, finder):
                     # An address that a second page shows too is one candidate; a local file belongs to its source.
                     local = candidate.url.startswith("file:")
-                    candidates.setdefault(f"{name}/{candidate.url}" if local else candidate.url, (name, candidate))
+                    key = f"{name}/{candidate.url}" if local else normal(candidate.url) or candidate.url
+                    candidates.setdefault(key, (name, candidate))
             with ThreadPoolExecutor(os.cpu_count()) as threads:
                 obtain = Obtain(sources, settings, fetcher, fetched, blobs, threads)
                 return _mark_duplicates(await _in_turn(obtain, list(candidates.values()), corpus))

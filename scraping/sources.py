@@ -234,12 +234,18 @@ async def _scroll_page(start: str, source: Gallery, finder: Finder) -> dict:
     if refusal is not None:
         return outcome_of(refusal)
     rule, attribute = pages.split_rule(source.item)
-    task = browser.Scroll(start, rule, attribute or "href", finder.limits.items, fetcher.host(start).gap)
+    rules = await fetcher.rules(start, source.private_addresses)
+    task = browser.Scroll(
+        *(start, rule, attribute or "href", finder.limits.items, fetcher.host(start).gap, rules.disallowed)
+    )
     try:
         target = await fetcher.target_of(start, source.private_addresses)
-        return {"items": await browser.scroll(task, target, fetcher.user_agent, finder.browser)}
+        items = await browser.scroll(task, target, fetcher.user_agent, finder.browser)
     except browser.PageFailed as error:
         return settled("failed", "browser", str(error)) | {"kind": "retriable"}
+    if not items:  # not journaled as an empty listing: the page may have had a bad day
+        return settled("failed", "no-items", f"no {source.item} appeared") | {"kind": "retriable"}
+    return {"items": items}
 
 
 async def _read_page(url: str, source: Gallery, finder: Finder) -> dict:

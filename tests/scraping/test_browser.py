@@ -76,6 +76,19 @@ def _connected(net_log: str) -> set[str]:
 
 
 @needs_browser
+def test_what_robots_txt_disallows_the_page_cannot_load_either(site, tmp_path):
+    page = """<div id=x></div><script>
+      for (const path of ["/private/a.json", "/open/a.json", "/x/deep.json"])
+        fetch(path).catch(() => 0).then(() => x.innerHTML += `<a href="${path}">a</a>`);
+    </script>"""
+    loopback = site({"/": page, "/private/a.json": "1", "/open/a.json": "1", "/x/deep.json": "1"})
+    task = Scroll(f"http://{HOST}/", "a", "href", 99, 0, disallowed=("/private/", "/x*.json$"))
+    links = asyncio.run(scroll(task, f"127.0.0.1:{loopback.port}", "x", settings()))
+    assert len(links) == 3
+    assert {path for path in loopback.paths() if path.endswith("json")} == {"/open/a.json"}
+
+
+@needs_browser
 def test_a_page_that_robots_txt_forbids_is_never_opened(world, tmp_path, hurry):
     rules = PageRules(picture="img", licence="a")
     source = Gallery(

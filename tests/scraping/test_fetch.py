@@ -250,6 +250,12 @@ def test_an_opt_out_of_the_whole_site_is_honoured_before_any_picture_is_asked(si
     assert "/a.jpg" not in loopback.paths()
 
 
+def test_a_broken_certificate_or_handshake_is_not_tried_again(site, fetch):
+    loopback = site({"/a.jpg": JPEG})
+    (reply,) = fetch(loopback, "https://gallery.demo/a.jpg")
+    assert (reply.problem.reason, reply.problem.kind) == ("tls", "permanent")
+
+
 def test_many_pictures_come_whole(site, fetch):
     out = io.BytesIO()
     Image.effect_noise((64, 64), 40).save(out, "JPEG")

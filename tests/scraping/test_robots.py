@@ -5,6 +5,7 @@ import pytest
 from scraping.robots import (
     PAGE_TAGS,
     PICTURE_TAGS,
+    Rules,
     header_optouts,
     meta_optouts,
     reserved_paths,
@@ -74,6 +75,26 @@ def test_content_usage_may_cover_a_part_of_the_site():
     rules = rules_from(200, b"User-agent: *\nContent-Usage: /art/ train-ai=n\n")
     assert rules.optouts(f"{SITE}/art/1.jpg") == ["robots.txt content-usage: train-ai=n"]
     assert rules.optouts(f"{SITE}/news/1.jpg") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        ("/", "/a", True),
+        ("/art/", "/arts", False),
+        ("/*.jpg$", "/a/b.jpg", True),
+        ("/*.jpg$", "/a/b.jpg?x", False),
+        ("/a*b*c", "/a--b--c--", True),
+        ("/a*b*c", "/a--c--b", False),
+        ("/a$", "/a", True),
+        ("/a$", "/ab", False),
+        ("/aa*aa$", "/aaa", False),
+        ("/" + "*a" * 40 + "b", "/" + "a" * 4000, False),
+    ],
+)
+def test_a_tdmrep_pattern_covers_what_it_says(pattern, path, covered):
+    (reserved,) = reserved_paths(f'[{{"location": "{pattern}", "tdm-reservation": 1}}]'.encode())
+    assert bool(Rules(reserved=(reserved,)).optouts(SITE + path)) == covered
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'[1, {"location": "/x", "tdm-reservation": 0}]'])

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars
 import pytest
 
-from scraping import manifest
+from inference.errors import UserError
+from scraping import manifest, scrape
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,19 +125,27 @@ def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
     [
         (["world=real"], "scrape.sources.portrait: no sources for world=real"),
         (["scrape.contact=null"], "scrape.contact: not set"),
+        (["scrape.contact=me"], "scrape.contact: value error, not an e-mail or web address (got 'me')"),
         (["scrape.policy.attempts=many"], "scrape.policy.attempts: input should be a valid integer"),
         (["scrape.serve=nowhere"], "nowhere: no gallery here; make it first"),
-        (["corpus=animals"], "animals"),
-        (["+scrape.sources.portrait.gallery.colour=red"], "colour"),
+        (["+scrape.sources.portrait.gallery.colour=red"], "colour: extra inputs are not permitted"),
         (["scrape.sources.portrait.gallery.item='a['"], "no CSS selector"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, overrides, line):
-    done = run(tmp_path, *command(None, *overrides))
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 2, done.stderr
-    assert last.startswith("error: ")
-    assert line in last
+def test_a_mistake_is_one_line_that_names_the_value(tmp_path, monkeypatch, overrides, line):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    monkeypatch.setattr(sys, "argv", ["scrape", "corpus=portrait", *overrides])
+    with pytest.raises(UserError) as caught:
+        scrape.main()
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_as_a_command_a_mistake_ends_with_its_line_and_exit_code_2(tmp_path):
+    done = run(tmp_path, *command(None, "world=real"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: scrape.sources.portrait: no sources for world=real")
     assert "Traceback" not in done.stderr
 
 
