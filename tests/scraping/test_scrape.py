@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import hydra
 import polars
 import pytest
 
@@ -134,10 +135,10 @@ def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
 )
 def test_a_mistake_is_one_line_that_names_the_value(tmp_path, monkeypatch, overrides, line):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    monkeypatch.setattr(sys, "argv", ["scrape", "corpus=portrait", *overrides])
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = hydra.compose("scraping/scrape", ["corpus=portrait", *overrides])
     with pytest.raises(UserError) as caught:
-        scrape.main()
+        scrape.main(config)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 
