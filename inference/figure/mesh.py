@@ -39,34 +39,28 @@ def cut(triangles: np.ndarray, field: np.ndarray) -> Cut:
     """Keep the part of triangles [M, 3] where a field over old vertices [V] is positive, with a clean edge at zero."""
     inside = field[triangles] > 0
     count = inside.sum(1)
-    whole = triangles[count == 3]
-    pieces, firsts, seconds, shares = [whole], [], [], []
-    edges: dict[tuple[int, int], int] = {}
-    offset = len(field)
-
-    def crossing(a: int, b: int) -> int:
-        key = (a, b) if a < b else (b, a)
-        if key not in edges:
-            edges[key] = offset + len(edges)
-            firsts.append(a), seconds.append(b)
-            shares.append(field[a] / (field[a] - field[b]))
-        return edges[key]
-
-    split = []
-    for triangle, mask in zip(triangles[(count == 1) | (count == 2)], inside[(count == 1) | (count == 2)], strict=True):
-        lone = int(np.argmax(mask)) if mask.sum() == 1 else int(np.argmin(mask))
-        a, b, c = (int(triangle[(lone + step) % 3]) for step in range(3))
-        ab, ac = crossing(a, b), crossing(a, c)
-        split += [[a, ab, ac]] if mask.sum() == 1 else [[ab, b, c], [ab, c, ac]]
-    if split:
-        pieces.append(np.array(split, triangles.dtype))
-    joined = np.concatenate(pieces)
-    used, compact = np.unique(joined, return_inverse=True)
-    old = used < offset
-    cutting = used[~old] - offset
+    split = (count == 1) | (count == 2)
+    crossed, mask = triangles[split].astype(np.int64), inside[split]
+    single = mask.sum(1) == 1
+    lone = np.where(single, mask.argmax(1), mask.argmin(1))  # the vertex that stands alone on its side
+    a, b, c = (np.take_along_axis(crossed, ((lone + turn) % 3)[:, None], 1)[:, 0] for turn in range(3))
+    edges = np.stack([np.concatenate([a, a]), np.concatenate([b, c])], axis=1)
+    edges.sort(axis=1)
+    unique, which = np.unique(edges @ np.array([len(field), 1]), return_inverse=True)
+    ab, ac = len(field) + which[: len(a)], len(field) + which[len(a) :]
+    corners = np.concatenate(
+        [
+            triangles[count == 3],
+            np.stack([a, ab, ac], 1)[single],
+            np.stack([ab, b, c], 1)[~single],
+            np.stack([ab, c, ac], 1)[~single],
+        ]
+    )
+    used, compact = np.unique(corners, return_inverse=True)
     first, second, share = used.copy(), used.copy(), np.zeros(len(used), np.float32)
-    first[~old], second[~old] = np.array(firsts, int)[cutting], np.array(seconds, int)[cutting]
-    share[~old] = np.array(shares, np.float32)[cutting]
+    new = used >= len(field)
+    first[new], second[new] = np.divmod(unique[used[new] - len(field)], len(field))
+    share[new] = field[first[new]] / (field[first[new]] - field[second[new]])
     return Cut(first, second, share, compact.reshape(-1, 3).astype(np.int32))
 
 
@@ -92,6 +86,6 @@ def smoothed(vertices: np.ndarray, triangles: np.ndarray, rounds: int, hold: np.
     for _ in range(rounds):
         near = vertices[pairs[:, 1]]
         mean = np.stack([np.bincount(pairs[:, 0], near[:, axis], len(vertices)) for axis in range(3)], axis=1) / degree
-        moved = 0.5 * (vertices + mean)
+        moved = 0.2 * vertices + 0.8 * mean
         vertices = moved if hold is None else np.where(hold[:, None], vertices, moved)
     return vertices.astype(np.float32)

@@ -13,6 +13,8 @@ from inference.figure.rays import Camera, Hits, Scene
 from inference.figure.shading import Material, Surface
 
 SUB = 4  # samples a side of a pixel on an edge
+_STEPS = (np.arange(SUB) + 0.5) / SUB
+_OFFSETS = np.stack(np.meshgrid(_STEPS, _STEPS, indexing="xy"), axis=-1).reshape(-1, 2)
 DEPTH_EDGE = 0.035  # metres
 _NEAR = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
 
@@ -63,17 +65,19 @@ def look(scene: Scene, camera: Camera) -> View:
     depth = np.where(face >= 0, where[:, 2], 0).reshape(shape)
     edge = _edges(piece, depth)
     inner = np.flatnonzero(~edge.ravel() & (face >= 0))
-    steps = (np.arange(SUB) + 0.5) / SUB
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="xy"), axis=-1).reshape(-1, 2)
     edge_rows, edge_columns = rows[edge], columns[edge]
-    fine = (np.column_stack([edge_columns, edge_rows])[:, None] + offsets).reshape(-1, 2)
+    fine = (np.column_stack([edge_columns, edge_rows])[:, None] + _OFFSETS).reshape(-1, 2)
     fine_face, fine_where = scene.cast(camera, fine)
+    edge_pixel = np.repeat(edge_rows * width + edge_columns, SUB * SUB)
+    chosen, share = _representatives(edge_pixel, np.where(fine_face >= 0, scene.piece[fine_face], -1), len(scene.names))
     hits = scene.hits(
-        camera, np.concatenate([places[inner], fine]), np.r_[face[inner], fine_face], np.r_[where[inner], fine_where]
+        camera,
+        np.concatenate([places[inner], fine[chosen]]),
+        np.r_[face[inner], fine_face[chosen]],
+        np.r_[where[inner], fine_where[chosen]],
     )
-    pixel = np.r_[(rows * width + columns).ravel()[inner], np.repeat(edge_rows * width + edge_columns, SUB * SUB)]
-    weight = np.r_[np.ones(len(inner)), np.full(len(fine), 1 / SUB**2)][hits.sample]
-    pixel = pixel[hits.sample]
+    pixel = np.r_[(rows * width + columns).ravel()[inner], edge_pixel[chosen]]
+    weight = np.r_[np.ones(len(inner)), share]
     coverage = np.bincount(pixel, weight, height * width).reshape(height, width)
     maps = []
     for values, fine_values, empty in (
@@ -85,6 +89,16 @@ def look(scene: Scene, camera: Camera) -> View:
         whole[edge_rows, edge_columns] = fine_values.reshape(-1, SUB, SUB)
         maps.append(whole.transpose(0, 2, 1, 3).reshape(height * SUB, width * SUB))
     return View(hits, pixel, weight, coverage, maps[0], maps[1], scene.names)
+
+
+def _representatives(pixel: np.ndarray, piece: np.ndarray, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Let one sample stand for those of a piece in a quarter of a pixel: samples, and the share of the pixel of each."""
+    index = np.arange(len(pixel))
+    quarter = (index // (SUB * SUB // 2)) % 2 * 2 + (index // (SUB // 2)) % 2
+    met = np.flatnonzero(piece >= 0)
+    key = (pixel[met] * 4 + quarter[met]) * pieces + piece[met]
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
+    return met[first], count / (SUB * SUB)
 
 
 def surfaces(view: View, materials: Mapping[str, Material]) -> Surface:
@@ -101,36 +115,34 @@ def surfaces(view: View, materials: Mapping[str, Material]) -> Surface:
 
 
 def lit(scene: Scene, view: View, surface: Surface, towards: np.ndarray, spread: float, rays: int, seed: int) -> Lit:
-    """Find how much of the key light and of the sky reaches each sample; samples on edges take one ray each."""
+    """Find how much of the key light and of the sky reaches each sample, once for each piece in a pixel."""
     hits = view.hits
-    key, sky = np.empty(len(hits.sample), np.float32), np.empty(len(hits.sample), np.float32)
-    for chosen, count in ((view.weight == 1, rays), (view.weight < 1, 1)):
-        position, normal = hits.position[chosen], hits.normal[chosen]
-        key[chosen] = scene.light(position, normal, towards, spread, count, seed)
-        sky[chosen] = scene.openness(position, normal, 0.22, count + 1, seed + 1)
-    smooth = _smoothed(view, np.column_stack([key, sky]))
+    _, first, group = np.unique(view.pixel * len(view.names) + hits.piece, return_index=True, return_inverse=True)
+    position, normal = hits.position[first], hits.normal[first]
+    key = scene.light(position, normal, towards, spread, rays, seed)
+    sky = scene.openness(position, normal, 0.22, rays + 1, seed + 1)
+    smooth = _smoothed(view, first, np.column_stack([key, sky]))[group]
     sheltered = view.of("eye", "teeth", "tongue")  # a lid's or a lip's shadow would put them out
     smooth[sheltered] = np.maximum(smooth[sheltered], 0.55)
     return Lit(surface, smooth[:, 0], smooth[:, 1])
 
 
-def _smoothed(view: View, values: np.ndarray) -> np.ndarray:
-    """Take the grain out of sampled light: mean over a few pixels around of the same piece and of like depth."""
+def _smoothed(view: View, first: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Take the grain out of sampled light [N, C] of samples `first`: mean over like neighbours of the same piece."""
     height, width = view.coverage.shape
+    pieces, depths, pixels = view.hits.piece[first], view.hits.distance[first], view.pixel[first]
     piece, depth = np.full(height * width, -1, np.int16), np.zeros(height * width, np.float32)
-    piece[view.pixel], depth[view.pixel] = view.hits.piece, view.hits.distance
-    count = np.maximum(np.bincount(view.pixel, view.weight, height * width), 1e-6)
-    means = [np.bincount(view.pixel, view.weight * column, height * width) / count for column in values.T]
-    rows, columns = np.divmod(view.pixel, width)
-    total, share = np.zeros_like(values), np.zeros(len(values), np.float32)
+    grid = np.zeros((height * width, values.shape[1]), np.float32)
+    piece[pixels], depth[pixels], grid[pixels] = pieces, depths, values
+    rows, columns = np.divmod(pixels, width)
+    total, share = values * 0.5, np.full(len(values), 0.5, np.float32)
     for down, right in _NEAR:
         near = np.clip(rows + down, 0, height - 1) * width + np.clip(columns + right, 0, width - 1)
-        alike = (piece[near] == view.hits.piece) & (np.abs(depth[near] - view.hits.distance) < DEPTH_EDGE)
+        alike = (piece[near] == pieces) & (np.abs(depth[near] - depths) < DEPTH_EDGE)
         weight = alike * np.float32(np.exp(-(down * down + right * right) / 5.0))
         share += weight
-        for index, mean in enumerate(means):
-            total[:, index] += weight * mean[near]
-    return np.where(share[:, None] > 0, total / np.maximum(share, 1e-6)[:, None], values)
+        total += weight[:, None] * grid[near]
+    return total / share[:, None]
 
 
 def _window(scene: Scene, camera: Camera) -> tuple[int, int, int, int]:

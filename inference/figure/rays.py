@@ -11,7 +11,8 @@ import warp as wp
 
 from inference.figure.mesh import Mesh, with_normals
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR
+wp.config.enable_backward = False
 FAR = 50.0
 LIFT = 2e-3  # metres a ray starts above the surface it leaves
 

@@ -177,8 +177,8 @@ def hairline(place: np.ndarray) -> np.ndarray:
 
 def _brow(paint: Skin, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     along = np.clip((x - 0.011) / 0.046, -0.2, 1.2)
-    line = 0.7475 + 0.005 * (0.4 + paint.brow_arch) * np.sin(np.clip(along, 0, 1) * 2.3) - 0.004 * np.clip(along - 0.65, 0, 1)
-    half = 0.0036 * paint.brow_weight * (1 - 0.62 * np.clip(along, 0, 1) ** 2)
+    line = 0.7492 + 0.0036 * (0.3 + paint.brow_arch) * np.sin(np.clip(along, 0, 1) * 2.4) - 0.010 * np.clip(along - 0.6, 0, 1)
+    half = 0.0031 * paint.brow_weight * (1 - 0.62 * np.clip(along, 0, 1) ** 2)
     across = np.abs(z - line) / half
     body = step(1.15, 0.55, across) * step(-0.06, 0.1, along) * step(1.06, 0.9, along)
     strands = 0.86 + 0.14 * np.sin(along * 170 + (z - line) * 1800)
@@ -241,7 +241,7 @@ def hair(
         base = mix(np.broadcast_to(np.asarray(colour, np.float32), (len(fine), 3)), np.asarray(tip), step(0.35, 1.1, along))
         shade = np.clip(1.0 + 0.3 * fine + 0.22 * broad, 0.3, 1.7)
         band = step(0.15, 0.9, noise(np.stack([lines[:, 0], along * 0.5], axis=1), 1.9, seed + 3) * 0.5 + 0.5)
-        tilt = hits.normal + 0.22 * fine[:, None] * np.cross(hits.normal, [0.0, 0.0, 1.0])
+        tilt = hits.normal + 0.34 * fine[:, None] * np.cross(hits.normal, [0.0, 0.0, 1.0])
         tilt /= np.linalg.norm(tilt, axis=1, keepdims=True)
         return surface(
             hits, np.clip(base * shade[:, None], 0, 1), tilt.astype(np.float32), gloss=0.12 + 0.35 * band, sharpness=14.0,

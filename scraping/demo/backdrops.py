@@ -145,9 +145,11 @@ def place(rng: np.random.Generator, camera: Camera, floor: float) -> tuple[np.nd
     picture = cv2.GaussianBlur(picture, (0, 0), defocus)
     points, on_floor = floor_rays(camera, floor)
     mask = on_floor.reshape(height, width) & (np.arange(height)[:, None] >= row)
-    ground = _ground(rng, points[:, :2], kind).reshape(height, width, 3)
+    ground = np.zeros((height * width, 3), np.float32)
+    ground[mask.ravel()] = _ground(rng, points[mask.ravel(), :2], kind)
+    ground = ground.reshape(height, width, 3)
     distance = np.linalg.norm(points - camera.eye, axis=1).reshape(height, width, 1)
-    blurred = cv2.GaussianBlur(ground, (0, 0), 1.5)
+    blurred = cv2.blur(ground, (3, 3))
     ground = ground + (blurred - ground) * np.clip((distance - 4) / 4, 0, 1)
     edge = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), defocus * 0.6)[..., None]
     return np.where(mask[..., None], picture * (1 - edge) + ground * edge, picture).astype(np.float32), mask, kind
@@ -163,7 +165,7 @@ def _lin(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
 
 def _muted(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
     colour = hue(rng, low, high)
-    return (colour * 0.4 + colour.mean() * 0.6) ** 2.2
+    return ((colour * 0.3 + colour.mean() * 0.7) * [1.04, 1.0, 0.94]) ** 2.2
 
 
 def _street(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) -> None:
@@ -294,7 +296,7 @@ def _ground(rng: np.random.Generator, plane: np.ndarray, kind: str) -> np.ndarra
     seed = int(rng.integers(1000))
     cloud = noise(plane, 3.0, seed)[:, None]
     if kind in ("street", "night"):
-        stone = _muted(rng, 0.4, 0.7) * (0.3 if kind == "night" else 1.0)
+        stone = np.array([0.24, 0.22, 0.20]) * rng.uniform(0.5, 1.5) * (1 + rng.uniform(-0.06, 0.06, 3)) * (0.3 if kind == "night" else 1.0)
         tile = rng.uniform(0.4, 0.8)
         joint = (np.minimum(np.mod(plane[:, 0], tile), np.mod(plane[:, 1], tile)) < 0.02)[:, None]
         each = grain(np.floor(plane / tile), 1.0, seed)[:, None]

@@ -34,6 +34,12 @@ class Hair:
     tuck: bool  # behind the ears
     seed: int
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it lies on neck, shoulders or clothes."""
+        style = _STYLES[self.style]
+        return bool(style.hang) or style.extra in ("ponytail", "braids")
+
 
 @dataclass(frozen=True)
 class _Style:
@@ -50,9 +56,9 @@ class _Style:
 
 _STYLES = {
     "buzz": _Style(0.004, 0.003, 0.003, bumps=0.0006, strand=140),
-    "crop": _Style(0.022, 0.010, 0.018, bumps=0.004),
-    "quiff": _Style(0.026, 0.007, 0.040, bumps=0.004),
-    "side-part": _Style(0.024, 0.014, 0.026, bumps=0.002),
+    "crop": _Style(0.026, 0.011, 0.022, bumps=0.006),
+    "quiff": _Style(0.028, 0.007, 0.042, bumps=0.005),
+    "side-part": _Style(0.030, 0.016, 0.032, bumps=0.003),
     "curls": _Style(0.034, 0.028, 0.030, bumps=0.012, strand=26),
     "afro": _Style(0.066, 0.058, 0.050, bumps=0.008, strand=34),
     "bob": _Style(0.022, 0.020, 0.016, 0.105, 0.055),
@@ -78,7 +84,7 @@ class Barber:
         skin = body.group("body")
         chart = np.zeros((len(body.template), 6), np.float32)
         scene = Scene([Mesh("skin", body.template, skin, chart)], device="cpu")
-        face, where = scene.trace((HEAD_CENTRE + away * 0.4).astype(np.float32), -away)
+        face, where = scene.trace((HEAD_CENTRE + away * 0.17).astype(np.float32), -away)
         self.corners = skin[np.maximum(face, 0)]  # [TURNS * RINGS, 3]
         self.share = np.column_stack([where[:, 0], where[:, 1], 1 - where[:, 0] - where[:, 1]]).astype(np.float32)
         self.place = self._on(body.template)  # [TURNS, RINGS, 3]
@@ -100,7 +106,7 @@ class Barber:
         rows = np.arange(TURNS)
         a, b = height[rows, ring - 1], height[rows, ring]
         angle = self.polar[ring - 1] + (self.polar[1] - self.polar[0]) * np.clip(a / np.maximum(a - b, 1e-6), 0, 1)
-        around = np.stack([np.roll(angle, shift) for shift in range(-4, 5)])  # a stray ray makes no spike
+        around = np.stack([np.roll(angle, shift) for shift in range(-7, 8)])  # a stray ray makes no spike
         return _circular_blur(np.median(around, axis=0), 1)
 
     def grow(self, hair: Hair, posed: Posed, obstacles: Scene | None) -> list[Mesh]:
@@ -138,7 +144,8 @@ class Barber:
             fine = noise(round_ * [1, 1, 3.2], 17.0, hair.seed + 1)
             bumps = style.bumps * (scattered + 0.5 * fine)
         else:
-            bumps = style.bumps * noise(round_ * [1, 1, 0.6], 6.5, hair.seed) + 0.0022 * noise(round_, 13.0, hair.seed + 1)
+            bumps = style.bumps * noise(round_ * [1, 1, 0.6], 6.5, hair.seed)
+            bumps = bumps + (0.0016 + 0.10 * style.top) * noise(round_ * [1, 1, 0.35], 15.0, hair.seed + 1)
         return bumps.reshape(turn.shape) * step(0.0, 0.25, along)
 
     def _cap(self, hair: Hair, style: _Style, head: "_Head") -> Mesh:
@@ -158,7 +165,7 @@ class Barber:
         if hair.fringe and style.top < 0.03 and style.extra == "":
             ahead = step(np.radians(128), np.radians(146), np.abs(self.turns))
             rim = rim + ahead * hair.fringe * np.radians(11 + 2.0 * ragged)
-        return rim + np.radians(0.8) * ragged
+        return rim + np.radians(1.6) * ragged
 
     def _strands(self, hair: Hair, style: _Style, turn: np.ndarray, along: np.ndarray) -> np.ndarray:
         lock = noise(np.stack([np.sin(turn), np.cos(turn)], -1).reshape(-1, 2), 5.0, hair.seed + 2).reshape(turn.shape)
@@ -319,7 +326,9 @@ class _Head:
         shape = height.shape
         start = np.concatenate([np.broadcast_to(self.axis, (*shape, 2)), height[..., None]], axis=-1) + away * 0.26
         face, where = obstacles.trace(start.reshape(-1, 3).astype(np.float32), (-away).reshape(-1, 3).astype(np.float32))
-        reach = np.where((face >= 0) & (where[:, 2] < 0.26), 0.26 - where[:, 2], 0.0)
+        met = np.flatnonzero(face >= 0)
+        reach = np.zeros(len(face))
+        reach[met] = np.maximum(0.26 - where[met, 2], 0.0)
         return reach.reshape(shape)
 
     def outside(self, obstacles: Scene, curve: np.ndarray, margin: float) -> np.ndarray:

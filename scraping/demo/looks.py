@@ -34,7 +34,7 @@ def draw(sitting: Sitting) -> Drawn:
     view = look(sitting.scene, sitting.camera)
     towards = _towards(sitting.camera, sitting.person.light)
     seed = sitting.person.seed % 65521
-    light = lit(sitting.scene, view, surfaces(view, sitting.materials), towards, sitting.person.light.softness, 3, seed)
+    light = lit(sitting.scene, view, surfaces(view, sitting.materials), towards, sitting.person.light.softness, 2, seed)
     rng = np.random.Generator(np.random.PCG64([sitting.person.style, 5]))
     return {"portrait": _painterly, "fullbody": _toon, "fashion": _photo}[sitting.person.look](sitting, view, light, towards, rng)
 
@@ -92,27 +92,37 @@ def _painterly(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rn
     figure = _solid(display(view.resolve(shade(view, light, lamp, towards, camera)) / np.maximum(view.coverage, 1e-4)[..., None]) * view.coverage[..., None], view.coverage)
     ground = backdrops.painted(rng, camera.width, camera.height, palette[int(rng.integers(2)) :][:3])
     kind = int(rng.integers(4))
-    strength = rng.uniform(0.12, 0.42)
+    strength = rng.uniform(0.05, 0.3)
     figure = figure + (_toned(figure, palette) - figure) * strength
     radius = (3, 2, 2, 2)[kind]
-    figure, ground = _kuwahara(figure, radius), _kuwahara(ground, radius + 1)
+    fine = _features(view)[..., None]  # eyes and mouth are painted with a small brush
+    figure = fine * figure + (1 - fine) * _kuwahara(figure, radius)
+    ground = _kuwahara(ground, radius + 1)
     alpha = view.coverage[..., None].astype(np.float32)
     picture = figure * alpha + ground * (1 - alpha)
     if kind == 0:  # oil
-        picture = picture * (1 + 0.5 * _strokes(rng, picture, 7)[..., None])
+        picture = picture * (1 + 0.26 * _strokes(rng, picture, 7)[..., None] * (1 - 0.8 * fine))
     elif kind == 1:  # gouache: few steps of value
         value = picture.max(2, keepdims=True)
         stepped = (np.floor(value * 9) + 0.5) / 9
-        picture = picture * (1 + 0.7 * (stepped / np.maximum(value, 1e-3) - 1)) * (1 + 0.2 * _strokes(rng, picture, 9)[..., None])
+        picture = picture * (1 + 0.7 * (stepped / np.maximum(value, 1e-3) - 1)) * (1 + 0.12 * _strokes(rng, picture, 9)[..., None] * (1 - 0.8 * fine))
     elif kind == 2:  # watercolour: pale, with darker rims and granulation
         soft = cv2.GaussianBlur(picture, (0, 0), 2.5)
         rims = np.clip(np.abs(picture - soft).mean(2) * 3, 0, 0.35)[..., None]
         grains = cv2.GaussianBlur(rng.normal(0, 1, picture.shape[:2]).astype(np.float32), (0, 0), 0.8)[..., None]
         picture = (0.16 + 0.86 * picture) * (1 - 0.5 * rims) * (1 + 0.05 * grains)
     else:  # pastel
-        picture = picture * (1 + 0.6 * _strokes(rng, picture, 13)[..., None] + rng.normal(0, 0.035, (*picture.shape[:2], 1)))
+        picture = picture * (1 + 0.28 * _strokes(rng, picture, 11)[..., None] * (1 - 0.8 * fine) + rng.normal(0, 0.035, (*picture.shape[:2], 1)))
     weave = 0.012 * (np.sin(np.arange(camera.width) * 1.9)[None] + np.sin(np.arange(camera.height) * 1.7)[:, None])
     return _finish(picture * (1 + weave[..., None]), view.coverage, view)
+
+
+def _features(view: View) -> np.ndarray:
+    """Where eyes, brows, nose and mouth are [H, W], in 0..0.75, fading out over a few pixels."""
+    x, y, z = np.abs(view.hits.chart[:, 0]), view.hits.chart[:, 1], view.hits.chart[:, 2]
+    face = view.of("skin") & (y < -0.1) & (x < 0.06) & (((z > 0.706) & (z < 0.757)) | ((z > 0.645) & (z < 0.7) & (x < 0.03)))
+    chosen = (face | view.of("eye", "lashes", "teeth", "mouth", "tongue")).astype(np.float32)
+    return 0.75 * cv2.GaussianBlur(view.resolve(chosen[:, None])[..., 0], (0, 0), 2.0)
 
 
 def _toned(picture: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -180,7 +190,7 @@ def _toon(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np
     half = towards + view.hits.toward
     half /= np.linalg.norm(half, axis=1, keepdims=True)
     shine = made.gloss * np.clip((made.normal * half).sum(1), 0, 1) ** made.sharpness
-    colour = colour + (step(0.12, 0.16, shine) * 0.16 + np.minimum(made.glint, 1) * 0.9)[:, None]
+    colour = colour + (step(0.2, 0.24, shine) * 0.16 + np.minimum(made.glint, 1) * 0.9)[:, None]
     soft = 0.86 + 0.14 * light.sky[:, None]
     figure = view.resolve(np.clip(colour * soft, 0, 1))
     inside, outline = _ink(view)

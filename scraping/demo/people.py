@@ -34,6 +34,7 @@ CLOTHS = (
     "#9cc3d9", "#7a1f2b", "#a83236", "#d0533f", "#e2875b", "#e9b44c", "#f0d68a", "#2e5339", "#4f7a4e", "#8fae7c",
     "#2c5d5f", "#5aa6a0", "#5b3a66", "#8d6aa3", "#c79bc2", "#d77a92", "#f0b9b8", "#6b4530", "#8f6747", "#c08552",
 )  # fmt: skip
+TROUSER_CLOTHS = CLOTHS[:2] + CLOTHS[3:12] + CLOTHS[17:19] + ("#5b3a66", "#4a3024")
 DENIMS = ("#1c2a44", "#2b4164", "#3f5d86", "#5f7fa6", "#22242b", "#8fa6bd")
 LEATHERS = ("#1a1512", "#3a2417", "#5a3821", "#7d5130", "#f0ece4", "#7c1d20", "#23303f")
 EXPRESSIONS = {
@@ -156,6 +157,7 @@ def person(seed: int, look: str) -> Person:
     hair_name = _hair_name(draw, age, races, look)
     hair = _hair(draw, female, races)
     colours = tuple(linear(colour) for colour in HAIRS[hair_name])
+    draw.tone = tone
     outfit, garments = _outfit(draw, female, look)
     expression = draw.pick(EXPRESSIONS, [3, 4, 4, 3, 1.5, 1, 0.5, 1, 1, 0.7])
     frame = _framing(draw, look)
@@ -185,6 +187,12 @@ class _Draw:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
+        self.tone = np.zeros(3)  # of the skin, once drawn
+
+    def colour(self, choices: tuple[str, ...]) -> str:
+        """Pick a cloth's colour that nobody takes for skin."""
+        apart = [c for c in choices if np.abs(np.sqrt(linear(c)) - np.sqrt(self.tone)).max() > 0.22]
+        return self.pick(apart or ("#2d2f3a",))
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -310,7 +318,7 @@ def _skin(
 
 
 def _cloth(draw: _Draw, colour: str, patterns: tuple[str, ...], folds: float, **more: object) -> Cloth:
-    others = [other for other in CLOTHS if other != colour]
+    others = [c for c in CLOTHS if np.abs(np.sqrt(linear(c)) - np.sqrt(linear(colour))).max() > 0.15]
     colours = tuple(linear(c) for c in (colour, draw.pick(others), draw.pick(others)))
     return Cloth(colours, draw.pick(patterns), draw.between(0.75, 1.35), folds * draw.between(0.7, 1.2), seed=int(draw.rng.integers(997)), **more)
 
@@ -329,14 +337,14 @@ def _outfit(draw: _Draw, female: bool, look: str) -> tuple[Outfit, tuple[str, ..
         names = [top_name, "a skirt"]
         tops[0] = _tucked(top)
     elif kind == "suit":
-        colour = draw.pick(("#1d1d22", "#2d2f3a", "#4b4f57", "#1f2f52", "#6b4530", "#7b8088", "#b9a58a", "#7a1f2b"))
+        colour = draw.colour(("#1d1d22", "#2d2f3a", "#4b4f57", "#1f2f52", "#6b4530", "#7b8088", "#b9a58a", "#7a1f2b"))
         made = _cloth(draw, colour, ("plain", "plain", "pinstripes", "check"), 0.6)
         legs = Trousers(made, -0.76, draw.between(0.25, 0.5))
         tops = [_tucked(top), Top(made, "long", "v", draw.between(-0.10, -0.04), 0.019, opening=0.02 + draw.between(0, 0.03), collar=True)]
         names = [top_name, "a suit"]
     else:
         denim = draw.chance(0.5)
-        colour = draw.pick(DENIMS if denim else CLOTHS[:12] + CLOTHS[26:])
+        colour = draw.colour(DENIMS if denim else TROUSER_CLOTHS)
         made = _cloth(draw, colour, ("denim",) if denim else ("plain", "plain", "check", "pinstripes"), 0.9)
         short = kind == "shorts"
         legs = Trousers(made, draw.between(-0.40, -0.30) if short else draw.pick((-0.76, -0.755, -0.68)), draw.between(0.1, 0.7), 0.14)
@@ -352,7 +360,7 @@ def _outfit(draw: _Draw, female: bool, look: str) -> tuple[Outfit, tuple[str, ..
     if tops[0].hem > 0.05 and draw.chance(0.6):
         belt = Cloth((linear(draw.pick(LEATHERS)),), "leather", gloss=0.35, folds=0.1)
     bare_legs = skirt is not None or kind == "shorts"
-    stockings = Cloth((linear(draw.pick(CLOTHS[3:8])),), "plain", folds=0.1) if skirt and draw.chance(0.4) else None
+    stockings = Cloth((linear(draw.colour(CLOTHS[3:8])),), "plain", folds=0.1) if skirt and draw.chance(0.4) else None
     shoes = _shoes(draw, boots=bare_legs, female=female)
     outfit = Outfit(tuple(tops), legs, skirt, shoes, belt, stockings, coat_skirt)
     return outfit, tuple(names)
@@ -363,7 +371,7 @@ def _tucked(top: Top) -> Top:
 
 
 def _dress(draw: _Draw) -> tuple[Outfit, tuple[str, ...]]:
-    made = _cloth(draw, draw.pick(CLOTHS), ("plain", "plain", "floral", "dots", "stripes", "check", "diamonds"), 0.8)
+    made = _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "floral", "dots", "stripes", "check", "diamonds"), 0.8)
     sleeve = draw.pick(("none", "cap", "short", "elbow", "three-quarter", "long"))
     top = Top(made, sleeve, draw.pick(("crew", "v", "scoop", "boat")), 0.115, draw.between(0.004, 0.008))
     skirt = _skirt(draw, made)
@@ -372,12 +380,12 @@ def _dress(draw: _Draw) -> tuple[Outfit, tuple[str, ...]]:
         over, coat_skirt, name = _over(draw)
         tops, names = (top, over), ["a dress", name]
     belt = Cloth((linear(draw.pick(LEATHERS + CLOTHS)),), "leather", gloss=0.2, folds=0.1) if draw.chance(0.6) else None
-    stockings = Cloth((linear(draw.pick(CLOTHS[3:8])),), "plain", folds=0.1) if draw.chance(0.25) else None
+    stockings = Cloth((linear(draw.colour(CLOTHS[3:8])),), "plain", folds=0.1) if draw.chance(0.25) else None
     return Outfit(tops, None, skirt, _shoes(draw, True, True), belt, stockings, coat_skirt), tuple(names)
 
 
 def _skirt(draw: _Draw, made: Cloth | None) -> Skirt:
-    cloth = made or _cloth(draw, draw.pick(CLOTHS), ("plain", "plain", "check", "floral", "denim", "leather", "stripes"), 0.7)
+    cloth = made or _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "check", "floral", "denim", "leather", "stripes"), 0.7)
     hem = draw.pick((-0.30, -0.38, -0.48, -0.62)) + draw.near(0.02, 0.04)
     return Skirt(cloth, hem, draw.between(0.0, 0.32), draw.between(0.1, 1.0))
 
@@ -385,7 +393,7 @@ def _skirt(draw: _Draw, made: Cloth | None) -> Skirt:
 def _top(draw: _Draw, female: bool) -> tuple[Top, str]:
     kinds = {"a T-shirt": 3, "a shirt": 3, "a sweater": 2.5, "a blouse": 2.5 if female else 0, "a roll-neck": 1, "a hoodie": 1, "a polo shirt": 0.3 if female else 1}
     name = draw.pick(kinds, list(kinds.values()))
-    colour = draw.pick(CLOTHS)
+    colour = draw.colour(CLOTHS)
     hem = draw.between(-0.06, 0.0)
     if name == "a T-shirt":
         made = _cloth(draw, colour, ("plain", "stripes", "blocks", "plain"), 0.9)
@@ -410,10 +418,10 @@ def _over(draw: _Draw) -> tuple[Top, Skirt | None, str]:
     opening = draw.between(0.035, 0.07)
     if draw.chance(0.5):
         leather = draw.chance(0.4)
-        colour = draw.pick(LEATHERS[:4] if leather else DENIMS + CLOTHS)
+        colour = draw.colour(LEATHERS[:4] if leather else DENIMS + CLOTHS)
         made = _cloth(draw, colour, ("leather",) if leather else ("denim", "plain", "check"), 1.2, gloss=0.3 if leather else 0.05)
         return Top(made, "long", "v", draw.between(-0.04, 0.04), 0.028, opening, True), None, "a jacket"
-    made = _cloth(draw, draw.pick(CLOTHS), ("plain", "plain", "check", "pinstripes"), 1.0)
+    made = _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "check", "pinstripes"), 1.0)
     skirt = Skirt(made, draw.between(-0.5, -0.25), 0.12, 0.12, opening=opening, loose=0.03)
     return Top(made, "long", "v", 0.08, 0.030, opening, True), skirt, "a coat"
 

@@ -1,12 +1,12 @@
 """The studio: builds a person's meshes, sets camera and light, and reads the truth off the geometry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from inference.figure.body import Posed, load_body
-from inference.figure.mesh import Mesh
+from inference.figure.mesh import Mesh, cut
 from inference.figure.picture import View
 from inference.figure.rays import Camera, Scene
 from inference.figure.shading import Material, eye, hair, linear, plain, skin
@@ -20,6 +20,7 @@ COCO = (
     "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 SIZES = {"portrait": (288, 288), "fullbody": (256, 512), "fashion": (320, 480)}  # width, height
+HEAD_SCALES = {"portrait": 1.0, "fullbody": 1.2, "fashion": 1.03}
 INSIDE = 0.16  # metres that a joint lies under what covers it
 
 
@@ -57,9 +58,10 @@ class Studio:
         """Build the meshes and set the camera; `scale` multiplies the picture's size."""
         shape = self.body.shape(dict(person.phenotype), dict(person.changes))
         posed = self.body.pose(shape, rotations(person.pose, self.body, shape), dict(person.actions))
+        posed = self._drawn_larger(posed, HEAD_SCALES[person.look])
         garments, materials, bare = self.wardrobe.dress(person.outfit, posed)
-        obstacles = Scene([self._bust(posed), *garments], device=self.device)
-        locks = [] if person.hair.style == "bald" else self.barber.grow(person.hair, posed, obstacles)
+        obstacles = Scene([self._bust(posed), *garments], device=self.device) if person.hair.hangs else None
+        locks = self.barber.grow(person.hair, posed, obstacles)
         meshes = [*self._head_and_skin(posed, bare), *garments, *locks]
         materials = {**materials, **self._skin_materials(person)}
         strand = hair(*person.hair_colours, _strand(person.hair.style), _curl(person.hair.style), person.hair.seed)
@@ -68,19 +70,35 @@ class Studio:
         scene = Scene(meshes, device=self.device)
         return Sitting(person, scene, materials, self._camera(person, scene, posed, scale), posed, float(shoes.vertices[:, 2].min()))
 
+    def _drawn_larger(self, posed: Posed, scale: float) -> Posed:
+        """Enlarge the head about the neck, as drawn characters have it."""
+        centre = posed.heads[self.body.bone["neck03"]]
+        grown = posed.vertices + (posed.vertices - centre) * (self._head_share * (scale - 1))[:, None]
+        return replace(posed, vertices=grown.astype(np.float32))
+
+    @cached_property
+    def _head_share(self) -> np.ndarray:
+        bones = [self.body.bone[name] for name in ("head", "eye.L", "eye.R")]
+        half = [self.body.bone[name] for name in ("neck03",)]
+        share = self.body.weights[:, bones].sum(1) + 0.5 * self.body.weights[:, half].sum(1)
+        share[13380:] = np.where(self.body.template[13380:, 2] > 0.64, 1.0, share[13380:])  # eyes, teeth, lashes
+        share[self.body.group("helper-tights").ravel()] *= 0.6
+        return share
+
     def _bust(self, posed: Posed) -> Mesh:
         return Mesh("bust", posed.vertices, self.body.group("helper-tights"), self.skin_chart)
 
     def _head_and_skin(self, posed: Posed, bare: np.ndarray) -> list[Mesh]:
         triangles = self.body.group("body")
         inside = self.body.masks["inside-mouth"][triangles].min(1) > 0.5
-        shown = bare[triangles].any(1)
-        pieces = {"skin": triangles[shown & ~inside], "mouth": triangles[shown & inside]}
+        left = cut(triangles[~inside], bare)
+        skin_ = Mesh("skin", left(posed.vertices), left.triangles, left(self.skin_chart))
+        pieces = {"mouth": triangles[inside]}
         pieces |= {f"eye-{side}": self.body.group(f"helper-{side}-eye") for side in "lr"}
         pieces |= {f"lashes-{side}-{row}": self.body.group(f"helper-{side}-eyelashes-{row}") for side in "lr" for row in (1, 2)}
         pieces |= {"teeth-upper": self.body.group("helper-upper-teeth"), "teeth-lower": self.body.group("helper-lower-teeth")}
         pieces["tongue"] = self.body.group("helper-tongue")
-        return [_compact(name, faces, posed.vertices, self.skin_chart) for name, faces in pieces.items()]
+        return [skin_, *(_compact(name, faces, posed.vertices, self.skin_chart) for name, faces in pieces.items())]
 
     def _skin_materials(self, person: Person) -> dict[str, Material]:
         lash = plain(linear("#120d0b"), gloss=0.1)

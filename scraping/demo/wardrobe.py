@@ -5,7 +5,7 @@ A garment is a field over the base mesh (positive where the cloth is): the same 
 the base mesh, in metres: neck 0.58, waist 0.15, crotch -0.02, knee -0.37, ankle -0.75, sole -0.82.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from inference.figure.shading import Material, Surface, bent, grain, mix, noise,
 SLEEVES = {"none": -0.02, "cap": 0.05, "short": 0.15, "elbow": 0.25, "three-quarter": 0.35, "long": 0.44}
 NECKLINES = ("crew", "v", "scoop", "boat", "roll")
 PATTERNS = ("plain", "stripes", "pinstripes", "check", "dots", "floral", "knit", "denim", "leather", "blocks", "diamonds")
-TUCK = 0.015  # metres of skin kept under a hem
+TUCK = 0.035  # metres of skin kept under a hem or cuff, where one may look in
 SKIN_ALWAYS_HIDDEN = (-0.16, 0.44)  # heights of the torso and hips between which no skin is ever drawn
 
 
@@ -114,12 +114,12 @@ class Where:
     def band(self, low: float, high: float) -> np.ndarray:
         return np.minimum(self.place[:, 2] - low, high - self.place[:, 2])
 
-    def legs(self, hem: float, waist: float) -> np.ndarray:
-        """Field of trousers, stockings, shorts."""
-        return np.minimum(self.band(hem, waist), 0.3 - self.share)
+    def legs(self, hem: float, waist: float, tuck: float = 0.0) -> np.ndarray:
+        """Field of trousers, stockings, shorts; `tuck` takes off the hem."""
+        return np.minimum(self.band(hem + tuck, waist), 0.3 - self.share)
 
-    def top(self, top: Top) -> np.ndarray:
-        """Field of what covers the torso and, as far as its sleeves reach, the arms."""
+    def top(self, top: Top, tuck: float = 0.0) -> np.ndarray:
+        """Field of what covers the torso and, as far as its sleeves reach, the arms; `tuck` takes off the hems."""
         x, y, z = np.abs(self.place[:, 0]), self.place[:, 1], self.place[:, 2]
         front = step(0.0, -0.05, y)
         rise = {
@@ -130,8 +130,8 @@ class Where:
             "roll": 0.607 + 0 * x,
         }[top.neckline]
         back = 0.607 if top.neckline == "roll" else 0.578
-        neck = np.where(x > 0.1, 1.0, back + (np.minimum(rise, back + 0.01) - back) * front - z)
-        field = np.minimum(np.minimum(z - top.hem, neck), SLEEVES[top.sleeve] - self.arm)
+        neck = back + (np.minimum(rise, back + 0.01) - back) * front - z + np.maximum(x - 0.085, 0) * 4.0
+        field = np.minimum(np.minimum(z - top.hem - tuck, neck), SLEEVES[top.sleeve] - tuck * (self.arm > 0) - self.arm)
         if top.opening:
             gap = x - top.opening * (0.55 + 0.6 * step(0.3, 0.5, z))
             field = np.minimum(field, np.where(y < -0.02, gap, 1.0))
@@ -143,7 +143,8 @@ class Where:
         return np.minimum(np.minimum(self.band(0.546, 0.592), 0.085 - x), split)
 
     def shoes(self, shoes: Shoes) -> np.ndarray:
-        instep = 0.03 * step(-0.02, -0.09, self.place[:, 1]) if shoes.top < -0.74 else 0.0
+        y = self.place[:, 1]
+        instep = 0.03 * step(-0.02, -0.08, y) * step(-0.175, -0.14, y) if shoes.top < -0.75 else 0.0
         return shoes.top - instep - self.place[:, 2]
 
 
@@ -160,26 +161,27 @@ class Wardrobe:
         self._cuts: dict[object, Cut] = {}
 
     def dress(self, outfit: Outfit, posed: Posed) -> tuple[list[Mesh], dict[str, Material], np.ndarray]:
-        """Make the garments: meshes, their materials by name, and a mask [V] of skin that stays bare."""
+        """Make the garments: meshes, their materials by name, and a field [V] that is positive where skin stays bare."""
         outfit.check()
         shell = _Shell(posed, self)
         meshes, materials = [], {}
-        bare = np.full(len(self.body.template), np.inf)
+        bare = np.full(len(self.body.template), 1.0)
 
         def add(mesh: Mesh, material: Material, hides: np.ndarray | None) -> None:
             meshes.append(mesh)
             materials[mesh.name] = material
             if hides is not None:
-                np.minimum(bare, TUCK - hides, out=bare)
+                np.minimum(bare, 0.009 - hides, out=bare)
 
         for layer, top in enumerate(outfit.tops):
             # an open front shows what is beneath: only a closed garment hides skin
-            add(self._top(top, shell, layer), cloth(top.cloth), None if top.opening else self.skin.top(top))
+            over = outfit.tops[layer + 1 :]
+            add(self._top(top, over, shell, layer), cloth(top.cloth), None if top.opening else self.skin.top(top, TUCK))
             if top.collar:
                 add(self._collar(top, shell, layer), cloth(top.cloth), None)
         if outfit.legs:
-            hides = self.skin.legs(outfit.legs.hem, outfit.legs.waist)
-            add(self._legs(outfit.legs, shell), cloth(outfit.legs.cloth), hides)
+            hides = self.skin.legs(outfit.legs.hem, outfit.legs.waist, TUCK)
+            add(self._legs(outfit.legs, outfit.tops, shell), cloth(outfit.legs.cloth), hides)
         if outfit.stockings:
             mesh = self._shelled("stockings", shell, self.cloth.legs(-0.9, -0.02), 0.002)
             add(mesh, cloth(outfit.stockings), self.skin.legs(-0.9, -0.02))
@@ -188,17 +190,23 @@ class Wardrobe:
                 hides = None if skirt.opening else self.skin.legs(skirt.hem + 0.05, 0.13)
                 add(self._skirt(name, skirt, posed), cloth(skirt.cloth), hides)
         if outfit.belt:
-            over = max(top.loose for top in outfit.tops if not top.opening) + 0.012
+            over = max(1.6 * top.loose for top in outfit.tops if not top.opening) + 0.010
             field = np.minimum(self.cloth.band(0.125, 0.165), 0.3 - self.cloth.share)
             add(self._shelled("belt", shell, field, over, rounds=4), cloth(outfit.belt), None)
         add(self._shoes(outfit.shoes, shell), shoe(outfit.shoes), self.skin.shoes(outfit.shoes))
-        return meshes, materials, (bare > 0) & ~self.always_hidden
+        return meshes, materials, np.where(self.always_hidden, -0.05, bare)
 
     @property
     def always_hidden(self) -> np.ndarray:
         """Vertices [V] of torso and hips that are never drawn as skin, whatever is worn."""
         low, high = SKIN_ALWAYS_HIDDEN
         return (self.skin.band(low, high) > 0) & (self.skin.share < 0.3)
+
+    def _beneath(self, field: np.ndarray, tops: Sequence[Top]) -> np.ndarray:
+        """Take off a field what lies well under tops worn over it, so that nothing pokes through them."""
+        for top in tops:
+            field = np.minimum(field, 0.025 - self.cloth.top(top))
+        return field
 
     def _cut(self, key: object, triangles: np.ndarray, field: np.ndarray) -> Cut:
         if key not in self._cuts:
@@ -219,19 +227,19 @@ class Wardrobe:
             vertices = smoothed(vertices, piece.triangles, rounds, hold=piece.share > 0)
         return Mesh(name, vertices, piece.triangles, self._chart(piece))
 
-    def _top(self, top: Top, shell: "_Shell", layer: int) -> Mesh:
+    def _top(self, top: Top, over: Sequence[Top], shell: "_Shell", layer: int) -> Mesh:
         name = f"top-{layer}"
-        piece = self._cut((name, top.sleeve, top.neckline, top.hem, top.opening), self.tights, self.cloth.top(top))
+        piece = self._cut((name, top, *over), self.tights, self._beneath(self.cloth.top(top), over))
         chart = self._chart(piece)
         normals = piece(shell.normals)
         vertices = piece(shell.vertices) + normals * 0.004
         torso = np.clip(1 - chart[:, 4] * 1.2, 0, 1)[:, None] * min(1.0, top.loose / 0.012)
-        draped = smoothed(vertices, piece.triangles, 24)
+        draped = smoothed(vertices, piece.triangles, 12, hold=piece.share > 0)
         vertices = vertices + (draped - vertices) * torso * step(0.52, 0.44, chart[:, 2])[:, None]
         hang = step(0.4, 0.1, chart[:, 2]) * (1 - chart[:, 4])  # looser towards the hem
         cuff = step(0.10, 0.4, chart[:, 3]) * chart[:, 4]
-        off = top.loose * (0.55 + 0.7 * hang + 0.5 * cuff)
-        off = off + 0.3 * top.loose * noise(chart[:, :3] * [1, 1, 0.6], 9.0, top.cloth.seed)
+        off = top.loose * (0.55 + 0.7 * hang + 0.5 * cuff) * (1 - 0.45 * step(0.40, 0.54, chart[:, 2]))
+        off = np.maximum(off, 0.007) + 0.3 * top.loose * noise(chart[:, :3] * [1, 1, 0.6], 9.0, top.cloth.seed)
         return Mesh(name, (vertices + normals * off[:, None]).astype(np.float32), piece.triangles, chart)
 
     def _collar(self, top: Top, shell: "_Shell", layer: int) -> Mesh:
@@ -242,16 +250,23 @@ class Wardrobe:
         vertices = smoothed(piece(shell.vertices) + piece(shell.normals) * off[:, None], piece.triangles, 3)
         return Mesh(f"collar-{layer}", vertices, piece.triangles, chart)
 
-    def _legs(self, legs: Trousers, shell: "_Shell") -> Mesh:
-        piece = self._cut(("legs", legs.hem, legs.waist), self.tights, self.cloth.legs(legs.hem, legs.waist))
+    def _legs(self, legs: Trousers, tops: Sequence[Top], shell: "_Shell") -> Mesh:
+        over = [top for top in tops if top.hem < legs.waist - 0.05]
+        field = self._beneath(self.cloth.legs(legs.hem, legs.waist), over)
+        piece = self._cut(("legs", legs, *over), self.tights, field)
         chart = self._chart(piece)
         vertices, normals = piece(shell.vertices), piece(shell.normals)
+        # cloth spans from thigh to thigh and does not follow the body between them
+        span = step(0.10, 0.06, np.abs(chart[:, 0])) * step(-0.14, -0.08, chart[:, 2]) * step(0.10, 0.04, chart[:, 2])
+        draped = smoothed(vertices, piece.triangles, 14, hold=piece.share > 0)
+        vertices = vertices + (draped - vertices) * span[:, None]
         radial = vertices - piece(shell.leg_axis)
         below = step(0.0, -0.7, chart[:, 2])
         thigh = step(0.05, -0.15, chart[:, 2])
         wide = legs.width * (0.12 * thigh + 0.75 * below)
         wide = wide + 0.035 * thigh * noise(chart[:, :3] * [1, 1, 0.8], 12.0, legs.cloth.seed)
-        vertices = vertices + radial * wide[:, None] + normals * (0.006 + 0.004 * thigh)[:, None]
+        off = 0.006 + 0.004 * thigh + 0.010 * span
+        vertices = vertices + radial * wide[:, None] + normals * off[:, None]
         return Mesh("trousers", vertices.astype(np.float32), piece.triangles, chart)
 
     def _skirt(self, name: str, skirt: Skirt, posed: Posed) -> Mesh:
@@ -437,9 +452,7 @@ def _knit(plane: np.ndarray, colours: np.ndarray, place: np.ndarray, seed: int) 
 def _denim(plane: np.ndarray, colours: np.ndarray, place: np.ndarray, seed: int) -> np.ndarray:
     worn = step(0.0, 0.9, noise(place, 8.0, seed + 5)) * 0.5
     weave = 0.9 + 0.2 * grain(np.stack([place[:, 0] + place[:, 2], place[:, 1]], axis=1), 0.0022, seed)
-    seam = step(0.0022, 0.0012, np.abs(np.abs(place[:, 0]) - 0.155)) * step(-0.02, -0.06, place[:, 2])
-    base = mix(_flat(plane, colours), np.minimum(colours[0] * 2.2 + 0.05, 1.0), worn) * weave[:, None]
-    return mix(base, np.array([0.5, 0.32, 0.1]), 0.5 * seam)
+    return mix(_flat(plane, colours), np.minimum(colours[0] * 2.2 + 0.05, 1.0), worn) * weave[:, None]
 
 
 def _blocks(plane: np.ndarray, colours: np.ndarray, place: np.ndarray, seed: int) -> np.ndarray:
