@@ -5,7 +5,6 @@ Every address that the project asks for over HTTP goes through `Fetcher.fetch`, 
 
 import asyncio
 import random
-import re
 import ssl
 import time
 import zlib
@@ -20,12 +19,11 @@ import httpcore
 import httpx
 
 from scraping import robots, stage
-from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, resolve
+from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, absolute, host_name, normal, resolve
 
 VERSION = "0.1"
 REDIRECTS = {301, 302, 303, 307, 308}
 RETRIABLE_STATUS = {408, 425, 429, 500, 502, 503, 504}
-NAME = re.compile(r"[\w.:-]{1,253}")  # of a host: letters of any script, or an address
 TDMREP_MAX_BYTES = 256 * 1024
 
 
@@ -291,28 +289,6 @@ class Fetcher:
             host.failures += 1
         if host.failures >= self.policy.breaker_failures:
             host.closed = f"{host.failures} failures in a row, the last: {problem.reason}"
-
-
-def normal(url: str) -> str | None:
-    """Give an address as we ask it, its fragment dropped; None for what is no http(s) address."""
-    return absolute("", url)
-
-
-def absolute(base: str, link: str) -> str | None:
-    """Make a link absolute; None for what is no http(s) address."""
-    try:
-        joined = httpx.URL(base).join(link).copy_with(fragment=None, userinfo=b"")
-        urlsplit(str(joined))  # two libraries read addresses here: what one of them cannot is none
-    except (httpx.InvalidURL, ValueError):
-        return None
-    sound = joined.scheme in ("http", "https") and NAME.fullmatch(joined.host) and 0 < (joined.port or 1) < 65536
-    return str(joined) if sound else None
-
-
-def host_name(url: str) -> str:
-    """Give the host of an address; empty where there is none."""
-    clean = normal(url)
-    return httpx.URL(clean).host if clean else ""
 
 
 def retry_after_seconds(value: str) -> float:

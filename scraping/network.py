@@ -1,12 +1,16 @@
-"""Where a connection may go: a name is resolved once, its address judged, and exactly that address connected to."""
+"""Addresses, and where a connection may go: a name is resolved once, judged, and exactly that address connected to."""
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 import httpcore
+import httpx
 
+NAME = re.compile(r"[\w.:-]{1,253}")  # of a host: letters of any script, or an address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address in the last 32 bits, reached through a gateway
 
 
@@ -20,6 +24,28 @@ class NameUnknown(Exception):
     def __init__(self, message: str, lasting: bool) -> None:
         super().__init__(message)
         self.lasting = lasting
+
+
+def normal(url: str) -> str | None:
+    """Give an address as we ask it, its fragment dropped; None for what is no http(s) address."""
+    return absolute("", url)
+
+
+def absolute(base: str, link: str) -> str | None:
+    """Make a link absolute; None for what is no http(s) address."""
+    try:
+        joined = httpx.URL(base).join(link).copy_with(fragment=None, userinfo=b"")
+        urlsplit(str(joined))  # two libraries read addresses here: what one of them cannot is none
+    except (httpx.InvalidURL, ValueError):
+        return None
+    sound = joined.scheme in ("http", "https") and NAME.fullmatch(joined.host) and 0 < (joined.port or 1) < 65536
+    return str(joined) if sound else None
+
+
+def host_name(url: str) -> str:
+    """Give the host of an address; empty where there is none."""
+    clean = normal(url)
+    return httpx.URL(clean).host if clean else ""
 
 
 def is_public(address: str) -> bool:

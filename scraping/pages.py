@@ -7,8 +7,8 @@ import soupsieve
 from bs4 import BeautifulSoup, Tag
 
 from scraping import robots, stage
-from scraping.fetch import absolute
 from scraping.licences import spdx
+from scraping.network import absolute
 
 EVIDENCE_LENGTH = 200
 TEXT_LENGTH = 500  # of what a page says about its picture; no title needs more

@@ -27,7 +27,8 @@ from inference import media
 from inference.errors import UserError
 from scraping import browser, manifest, stage
 from scraping.demo import server
-from scraping.fetch import Fetcher, Pace, Policy, Terms, host_name, normal
+from scraping.fetch import Fetcher, Pace, Policy, Terms
+from scraping.network import host_name, normal
 from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, find, outcome_of, settled
 
 RAW = Path("data/raw")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scraping.network import is_public
+from scraping.network import is_public, normal
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "::ffff:8.8.8.8"])
@@ -20,3 +20,18 @@ def test_an_address_of_the_internet_is_public(address):
 )
 def test_any_other_address_is_not_also_when_it_hides_in_ipv6(address):
     assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        ("HTTP://Ex.COM:80/a b?q=ü#f", "http://ex.com/a%20b?q=%C3%BC"),
+        ("http://user:pw@x.example/", "http://x.example/"),
+        ("http://münchen.example/", "http://xn--mnchen-3ya.example/"),
+        ("http://x.example/..%2f..%2fa", "http://x.example/..%2f..%2fa"),
+        *[(bad, None) for bad in ("", "//x.example/", "http:///a", "ftp://x.example/", "javascript:alert(1)")],
+        *[(bad, None) for bad in ("http://[broken/", "http://a b/", "http://x.example:99999/", "http://\x00/")],
+    ],
+)
+def test_an_address_is_brought_into_one_form_or_is_none(given, clean):
+    assert normal(given) == clean

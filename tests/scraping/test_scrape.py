@@ -1,5 +1,6 @@
 """The stage as a command, against the demo gallery of the test world."""
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import polars
 import pytest
 
 from inference.errors import UserError
-from scraping import manifest, scrape
+from scraping import manifest, scrape, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +33,13 @@ def run(cwd: Path, *args: str) -> subprocess.CompletedProcess:
 def requests(cwd: Path) -> list[str]:
     (log,) = cwd.glob(".work/scrape/portrait/demo/*/access.jsonl")
     return [json.loads(line)["path"] for line in log.read_text().splitlines()]
+
+
+def journaled(cwd: Path) -> set[str]:
+    """List the paths of the pictures that a run has finished; its last line may be torn."""
+    (journal,) = cwd.glob(".work/scrape/portrait/demo/*/fetched.jsonl")
+    whole = [line for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return {json.loads(line)["key"].removeprefix("http://gallery.demo") for line in whole}
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +102,7 @@ def test_killed_at_any_moment_it_resumes_without_asking_again_and_ends_the_same(
     args = command(world / "gallery/portrait")
     for finished in (3, 20):
         _kill_after(finished, args, tmp_path)
-        (journal,) = tmp_path.glob(".work/scrape/portrait/demo/*/fetched.jsonl")
-        whole = [line for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        done = {json.loads(line)["key"].removeprefix("http://gallery.demo") for line in whole}
+        done = journaled(tmp_path)
         asked = len(requests(tmp_path))
         assert len(done) >= finished
     resumed = run(tmp_path, *args)
@@ -119,6 +125,28 @@ def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+
+
+def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hurry = ["scrape.policy.total_seconds=0.8", f"scrape.serve={world / 'gallery/portrait'}"]
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = hydra.compose("scraping/scrape", ["corpus=portrait", *hurry])
+    room = iter(range(10))
+
+    def write(path: Path, data: bytes) -> None:
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.write_bytes(data)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(stage, "write_atomically", write)
+        scrape.main(config)
+    done, asked = journaled(tmp_path), len(requests(tmp_path))
+    assert not (tmp_path / "data").exists()
+    scrape.main(config)
+    assert len(done) >= 10
+    assert not done & set(requests(tmp_path)[asked:])
 
 
 @pytest.mark.parametrize(
