@@ -33,7 +33,7 @@ def overrides_of(stage: str, **values: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize(("stage", "corpus", "world", "profile"), product(PIPELINE, CORPORA, WORLDS, PROFILES))
+@pytest.mark.parametrize(("stage", "corpus", "world", "profile"), list(product(PIPELINE, CORPORA, WORLDS, PROFILES)))
 def test_every_stage_composes_and_holds_its_settings_under_its_own_name(stage, corpus, world, profile):
     config = composed(stage, *overrides_of(stage, corpus=corpus, world=world, profile=profile))
     assert set(config) - {"hydra", "corpus", "world", "profile"} <= set(PIPELINE)
