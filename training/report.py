@@ -64,6 +64,7 @@ class Section:
     measures_json: str
     measures_command: str
     sources: list[dict]
+    cell: int  # width of a before/after pair, pixels
     pairs: list[dict]
     rejects: list[dict]
 
@@ -97,6 +98,7 @@ def section(corpus: str, world: str, profile: str, settings: Settings) -> Sectio
         measures_json=str(metrics),
         measures_command=f"python -m preprocessing.measure corpus={corpus} world={world} profile={profile}",
         sources=sources(candidates),
+        cell=round(settings.thumbnail * (0.75 + pack.width / pack.height)),
         pairs=pairs(raw, candidates, decisions, pack, settings),
         rejects=rejects(raw, candidates, decisions, settings),
     )
