@@ -67,7 +67,7 @@ class PageFailed(Exception):
     """A page that the browser could not read to its end."""
 
 
-async def scroll(task: Scroll, target: str, user_agent: str, settings: BrowserSettings) -> list[str]:
+async def scroll(task: Scroll, target: tuple[str, int | None], user_agent: str, settings: BrowserSettings) -> list[str]:
     """Scroll a page until nothing new appears, and give the links it showed, in order.
 
     `target` is the judged address of the page's host, the only one that the browser can reach.
@@ -142,16 +142,18 @@ def _process_group() -> Iterator[int]:
 
 
 def _options(
-    binary: str, profile: str, url: str, target: str, user_agent: str, flags: list[str]
+    binary: str, profile: str, url: str, target: tuple[str, int | None], user_agent: str, flags: list[str]
 ) -> webdriver.ChromeOptions:
     host = urlsplit(url).hostname
+    address, port = target
+    place = (f"[{address}]" if ":" in address else address) + (f":{port}" if port else "")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in (
         "--headless=new",
         f"--user-data-dir={profile}",
         f"--user-agent={user_agent}",
-        f"--host-resolver-rules=MAP {host} {target}, MAP * ~NOTFOUND",
+        f"--host-resolver-rules=MAP {host} {place}, MAP * ~NOTFOUND",
         "--no-proxy-server",
         "--no-first-run",
         "--disable-background-networking",

@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from scraping import robots, stage
-from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, absolute, host_name, normal, resolve
+from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, absolute, host_name, normal
 
 VERSION = "0.1"
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -123,18 +123,18 @@ class Fetcher:
     ) -> None:
         self.policy, self.pace, self.seed = policy, pace, seed
         self.user_agent = f"Dramatis/{VERSION} (+{contact})"
-        self._served = dict(served)
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._hosts: dict[str, Host] = {}
         self._rules: dict[tuple[str, bool], asyncio.Task[robots.Rules | Problem]] = {}
+        self._backends = {allow_private: GuardedBackend(served, allow_private) for allow_private in (False, True)}
         # Two pools, so that a connection opened where private addresses are allowed is never reused where they are not.
         self._pools = {
             allow_private: httpcore.AsyncConnectionPool(
                 max_connections=pace.concurrency * 2,
                 keepalive_expiry=30.0,
-                network_backend=GuardedBackend(served, allow_private),
+                network_backend=backend,
             )
-            for allow_private in (False, True)
+            for allow_private, backend in self._backends.items()
         }
 
     async def __aenter__(self) -> "Fetcher":
@@ -193,13 +193,14 @@ class Fetcher:
             self._hosts[name] = Host(asyncio.Semaphore(self.pace.per_host), self.pace.gap_seconds)
         return self._hosts[name]
 
-    async def target_of(self, url: str, allow_private: bool) -> str:
-        """Give the judged address that a browser may connect to for this host; raises as connecting would."""
-        name = host_name(url)
-        if name in self._served:
-            return "{}:{}".format(*self._served[name])
-        address = await resolve(name, allow_private)
-        return f"[{address}]" if ":" in address else address
+    async def target_of(self, url: str, allow_private: bool) -> tuple[str, int | None] | Problem:
+        """Give the judged address that a browser may connect to for this host, and a port where that is given too."""
+        try:
+            return await self._backends[allow_private].judged(host_name(url))
+        except PrivateAddress as error:
+            return Problem("policy", "private-address", str(error))
+        except NameUnknown as error:
+            return Problem("retriable", "dns", str(error))
 
     def _closed(self, url: str) -> Reply:
         return Reply(url, problem=Problem("retriable", "host-closed", self.host(url).closed))

@@ -86,6 +86,12 @@ class GuardedBackend(httpcore.AnyIOBackend):
         self._allow_private = allow_private
         self._known: dict[str, str] = {}
 
+    async def judged(self, host: str) -> tuple[str, int | None]:
+        """Give the address that stands for a name, and a port where that is given too; raises where we may not go."""
+        if host in self._served:
+            return self._served[host]
+        return self._known.get(host) or await resolve(host, self._allow_private), None
+
     async def connect_tcp(
         self,
         host: str,
@@ -94,12 +100,9 @@ class GuardedBackend(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        if host in self._served:
-            address, port = self._served[host]
-        else:
-            address = self._known.get(host) or await resolve(host, self._allow_private)
+        address, served_port = await self.judged(host)
         try:
-            stream = await super().connect_tcp(address, port, timeout, local_address, socket_options)
+            stream = await super().connect_tcp(address, served_port or port, timeout, local_address, socket_options)
         except BaseException:
             self._known.pop(host, None)
             raise

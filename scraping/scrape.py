@@ -5,7 +5,6 @@ python -m scraping.scrape corpus=portrait
 
 import asyncio
 import hashlib
-import itertools
 import os
 import re
 import shutil
@@ -29,7 +28,7 @@ from scraping import browser, manifest, stage
 from scraping.demo import server
 from scraping.fetch import Fetcher, Pace, Policy, Terms
 from scraping.network import host_name, normal
-from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, find, outcome_of, settled
+from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, find, outcome_of, settled, ticks
 
 RAW = Path("data/raw")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
@@ -197,13 +196,12 @@ async def _in_turn(obtain: Obtain, entries: list[tuple[str, Candidate]], corpus:
     by_host: dict[str, list[int]] = defaultdict(list)
     for index, (_, candidate) in enumerate(entries):
         by_host[host_name(candidate.url)].append(index)
-    ticks = stage.progress(itertools.repeat(None), len(entries), f"{corpus} pictures")
-    next(ticks)
+    tick = ticks(len(entries), f"{corpus} pictures")
     rows: dict[int, dict] = {}
 
     async def work(index: int) -> None:
         rows[index] = await obtain(entries[index])
-        next(ticks)
+        tick()
 
     async def work_host(indices: list[int]) -> None:
         # Two more than the host's slots: pictures are examined while others are on their way.

@@ -4,6 +4,7 @@ A source only finds addresses and what is said about them; the pictures are fetc
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ import pydantic
 
 from inference.errors import UserError
 from scraping import browser, commons, pages, robots, stage
-from scraping.fetch import Fetcher, Reply, Terms
+from scraping.fetch import Fetcher, Problem, Reply, Terms
 from scraping.licences import spdx
 
 PICTURE_SUFFIXES = {*(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".svg")}
@@ -155,6 +156,13 @@ async def each(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]],
     return [results[index] for index, _ in queue]
 
 
+def ticks(total: int, label: str) -> Callable[[], None]:
+    """Show progress for work that ends in no order: each call tells of one more item done."""
+    steps = stage.progress(itertools.repeat(None), total, label)
+    next(steps)
+    return lambda: next(steps)
+
+
 def outcome_of(reply: Reply) -> dict:
     """Put a reply into the manifest's words; `kind` tells what may be tried again."""
     problem = reply.problem
@@ -182,11 +190,15 @@ def settled(status: str, reason: str, detail: str, **more: object) -> dict:
 async def _gallery(step: str, source: Gallery, finder: Finder) -> list[Candidate]:
     links, failed = await (_scroll if source.via == "browser" else _leaf_through)(step, source, finder)
 
+    links = links[: finder.limits.items]
+    tick = ticks(len(links), f"{step.partition('/')[0]} pages")
+
     async def visit(link: str) -> list[Candidate]:
         row = await finder.once(f"{step}/page/{link}", lambda: _read_page(link, source, finder))
+        tick()
         return [Candidate(**entry) for entry in row["candidates"]]
 
-    found = await each(links[: finder.limits.items], visit, finder.fetcher.pace.concurrency)
+    found = await each(links, visit, finder.fetcher.pace.concurrency)
     return [candidate for part in found for candidate in part] + failed
 
 
@@ -233,13 +245,15 @@ async def _scroll_page(start: str, source: Gallery, finder: Finder) -> dict:
     refusal = await fetcher.judge(start, _page_terms(source, finder))
     if refusal is not None:
         return outcome_of(refusal)
-    rule, attribute = pages.split_rule(source.item)
+    target = await fetcher.target_of(start, source.private_addresses)
+    if isinstance(target, Problem):
+        return outcome_of(Reply(start, problem=target))
     rules = await fetcher.rules(start, source.private_addresses)
+    rule, attribute = pages.split_rule(source.item)
     task = browser.Scroll(
         *(start, rule, attribute or "href", finder.limits.items, fetcher.host(start).gap, rules.disallowed)
     )
     try:
-        target = await fetcher.target_of(start, source.private_addresses)
         items = await browser.scroll(task, target, fetcher.user_agent, finder.browser)
     except browser.PageFailed as error:
         return settled("failed", "browser", str(error)) | {"kind": "retriable"}

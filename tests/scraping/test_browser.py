@@ -36,7 +36,7 @@ def look(world: Path, log: Path, asked: BrowserSettings) -> list[str]:
     """Scroll the test world's endless page."""
     with serve(world / "gallery/fashion", log) as port:
         task = Scroll(START, ".card a", "href", max_items=999, gap_seconds=0)
-        return asyncio.run(scroll(task, f"127.0.0.1:{port}", "Dramatis/0.1 (+test)", asked))
+        return asyncio.run(scroll(task, ("127.0.0.1", port), "Dramatis/0.1 (+test)", asked))
 
 
 @needs_browser
@@ -83,33 +83,29 @@ def test_what_robots_txt_disallows_the_page_cannot_load_either(site, tmp_path):
     </script>"""
     loopback = site({"/": page, "/private/a.json": "1", "/open/a.json": "1", "/x/deep.json": "1"})
     task = Scroll(f"http://{HOST}/", "a", "href", 99, 0, disallowed=("/private/", "/x*.json$"))
-    links = asyncio.run(scroll(task, f"127.0.0.1:{loopback.port}", "x", settings()))
+    links = asyncio.run(scroll(task, ("127.0.0.1", loopback.port), "x", settings()))
     assert len(links) == 3
     assert {path for path in loopback.paths() if path.endswith("json")} == {"/open/a.json"}
 
 
-@needs_browser
-def test_a_page_that_robots_txt_forbids_is_never_opened(world, tmp_path, hurry):
-    rules = PageRules(picture="img", licence="a")
-    source = Gallery(
-        kind="gallery",
-        via="browser",
-        start=[f"http://{HOST}/private/"],
-        item="a",
-        next=None,
-        page=rules,
-        private_addresses=False,
-    )
-
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [(f"http://{HOST}/private/", "robots-disallowed"), ("http://127.0.0.1:{port}/fashion/", "private-address")],
+)
+def test_a_page_that_may_not_be_asked_is_never_opened(world, tmp_path, hurry, start, reason):
     async def collect(port: int) -> list:
+        link = start.format(port=port)
+        rules = {"item": "a", "next": None, "page": PageRules(picture="img", licence="a"), "private_addresses": False}
+        source = Gallery(kind="gallery", via="browser", start=[link], **rules)
         policy, pace = hurry
         journal = stage.Journal(tmp_path / "found.jsonl")
+        nowhere = settings(binary="/nowhere", driver="/nowhere")
         async with Fetcher(policy, pace, "test", 0, {HOST: ("127.0.0.1", port)}) as fetcher:
-            return await find("g", source, Finder(fetcher, journal, Limits(pages=9, items=9), settings(), False))
+            return await find("g", source, Finder(fetcher, journal, Limits(pages=9, items=9), nowhere, False))
 
     with serve(world / "gallery/fashion", tmp_path / "log.jsonl") as port:
         (found,) = asyncio.run(collect(port))
-    assert (found.outcome["status"], found.outcome["reason"]) == ("refused", "robots-disallowed")
+    assert (found.outcome["status"], found.outcome["reason"]) == ("refused", reason)
     assert "/private/" not in (tmp_path / "log.jsonl").read_text()
 
 
@@ -138,10 +134,10 @@ def test_killed_with_kill_9_it_leaves_no_browser_behind(world, tmp_path):
         "flags = ['--marked-by-a-test=' + sys.argv[2]]\n"
         "times = {'step_seconds': 0.1, 'stable_steps': 99999, 'max_seconds': 60}\n"
         "asked = BrowserSettings(binary=None, driver=None, flags=flags, **times)\n"
-        "asyncio.run(scroll(task, sys.argv[1], 'x', asked))\n"
+        "asyncio.run(scroll(task, ('127.0.0.1', int(sys.argv[1])), 'x', asked))\n"
     )
     with serve(world / "gallery/fashion", tmp_path / "log.jsonl") as port:
-        args = [sys.executable, "-c", script, f"127.0.0.1:{port}", tmp_path.name]
+        args = [sys.executable, "-c", script, str(port), tmp_path.name]
         process = subprocess.Popen(args, env=os.environ | {"PYTHONPATH": str(ROOT)})
         assert _wait(lambda: "/fashion/" in (tmp_path / "log.jsonl").read_text())
         assert _browsers(tmp_path.name)

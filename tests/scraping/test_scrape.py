@@ -12,22 +12,29 @@ from pathlib import Path
 import hydra
 import polars
 import pytest
+from omegaconf import DictConfig
 
 from inference.errors import UserError
 from scraping import manifest, scrape, stage
 
 ROOT = Path(__file__).resolve().parents[2]
+HURRY = ["scrape.policy.total_seconds=0.8", "scrape.pace.backoff_seconds=0.05"]
 
 
 def command(gallery: Path | None, *overrides: str) -> list[str]:
     serve = [f"scrape.serve={gallery}"] if gallery else []
-    hurry = ["scrape.policy.total_seconds=0.8", "scrape.pace.backoff_seconds=0.05"]
-    return [sys.executable, "-m", "scraping.scrape", "corpus=portrait", *serve, *hurry, *overrides]
+    return [sys.executable, "-m", "scraping.scrape", "corpus=portrait", *serve, *HURRY, *overrides]
 
 
 def run(cwd: Path, *args: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(args, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def composed(*overrides: str) -> DictConfig:
+    """Compose the stage's config as the command line would: starting a process takes seconds."""
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        return hydra.compose("scraping/scrape", ["corpus=portrait", *HURRY, *overrides])
 
 
 def requests(cwd: Path) -> list[str]:
@@ -83,17 +90,19 @@ def test_kept_files_are_stored_once_by_their_sha256_and_no_name_of_the_web_becom
     assert {path.name for path in raw.iterdir()} == {"files", "manifest.parquet", "NOTICE"}
 
 
-def test_a_second_run_asks_for_nothing_and_publishes_the_same_bytes(scraped, world):
+def test_a_second_run_asks_for_nothing_and_publishes_the_same_bytes(scraped, world, monkeypatch):
+    monkeypatch.chdir(scraped)
     before = (scraped / "data/raw/portrait/manifest.parquet").read_bytes()
     asked = len(requests(scraped))
-    assert run(scraped, *command(world / "gallery/portrait")).returncode == 0
+    scrape.main(composed(f"scrape.serve={world / 'gallery/portrait'}"))
     assert len(requests(scraped)) == asked
     assert (scraped / "data/raw/portrait/manifest.parquet").read_bytes() == before
 
 
-def test_retry_failed_asks_only_for_what_may_pass(scraped, world):
+def test_retry_failed_asks_only_for_what_may_pass(scraped, world, monkeypatch):
+    monkeypatch.chdir(scraped)
     asked = len(requests(scraped))
-    assert run(scraped, *command(world / "gallery/portrait", "scrape.retry_failed=true")).returncode == 0
+    scrape.main(composed(f"scrape.serve={world / 'gallery/portrait'}", "scrape.retry_failed=true"))
     again = {path for path in requests(scraped)[asked:] if path.startswith(("/files/", "/odd/"))}
     assert again == {"/odd/broken-server.jpg", "/odd/dripping.jpg", "/odd/promises-more.jpg"}
 
@@ -129,9 +138,7 @@ def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
 
 def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    hurry = ["scrape.policy.total_seconds=0.8", f"scrape.serve={world / 'gallery/portrait'}"]
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = hydra.compose("scraping/scrape", ["corpus=portrait", *hurry])
+    config = composed(f"scrape.serve={world / 'gallery/portrait'}")
     room = iter(range(10))
 
     def write(path: Path, data: bytes) -> None:
@@ -139,9 +146,10 @@ def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, t
             raise OSError(errno.ENOSPC, "No space left on device")
         path.write_bytes(data)
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+    with monkeypatch.context() as patch:
         patch.setattr(stage, "write_atomically", write)
-        scrape.main(config)
+        with pytest.raises(OSError, match="No space left"):
+            scrape.main(config)
     done, asked = journaled(tmp_path), len(requests(tmp_path))
     assert not (tmp_path / "data").exists()
     scrape.main(config)
@@ -163,8 +171,7 @@ def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, t
 )
 def test_a_mistake_is_one_line_that_names_the_value(tmp_path, monkeypatch, overrides, line):
     monkeypatch.chdir(tmp_path)
-    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base=None):
-        config = hydra.compose("scraping/scrape", ["corpus=portrait", *overrides])
+    config = composed(*overrides)
     with pytest.raises(UserError) as caught:
         scrape.main(config)
     assert line in str(caught.value)
@@ -178,7 +185,8 @@ def test_as_a_command_a_mistake_ends_with_its_line_and_exit_code_2(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path, draw):
+def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path, draw, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     pictures = tmp_path / "mine"
     pictures.mkdir()
     draw(1).save(pictures / "a.png")
@@ -187,9 +195,7 @@ def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path
     (pictures / "d.jpg").write_bytes(b"<html>")
     (pictures / "e.jpg").write_bytes(bytes(1000))
     source = f"{{kind: folder, path: {pictures}, licence: CC-BY-4.0, author: Me, label: null}}"
-    more = [f"+scrape.sources.portrait.mine={source}", "scrape.policy.max_bytes=900000", "world=real"]
-    done = run(tmp_path, *command(None, *more))
-    assert done.returncode == 0, done.stderr
+    scrape.main(composed(f"+scrape.sources.portrait.mine={source}", "scrape.policy.max_bytes=900000", "world=real"))
     rows = manifest.read(tmp_path / "data/raw/portrait").select("url", "status", "reason").rows()
     assert rows == [
         ("file:a.png", "kept", None),
