@@ -211,9 +211,10 @@ class Fetcher:
         if reply.problem is not None and reply.status is None:
             # No answer disallows all (RFC 9309), and its own reason tells more than "disallowed" would.
             return replace(reply.problem, detail=f"robots.txt: {reply.problem.detail}")
-        rules = robots.rules_from(reply.status, reply.body)
+        torn = reply.problem is not None and reply.status == 200  # half of a robots.txt allows what its end forbids
+        rules = None if torn else robots.rules_from(reply.status, reply.body)
         if rules is None:
-            return Problem("policy", "robots-disallowed", f"robots.txt answered {reply.status}")
+            return Problem("policy", "robots-disallowed", f"robots.txt: {reply.problem.detail}")
         if rules.delay_seconds > self.policy.max_wait_seconds:
             return Problem("policy", "robots-disallowed", f"robots.txt asks for {rules.delay_seconds:g} s a request")
         host = self.host(origin)

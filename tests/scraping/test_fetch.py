@@ -45,6 +45,13 @@ def test_a_missing_robots_txt_allows_and_a_failing_one_forbids(site, fetch, stat
     assert ("/a.jpg" in loopback.paths()) == allowed
 
 
+@pytest.mark.parametrize("flaw", [{"length": 9000}, {"headers": {"Content-Encoding": "br"}}])
+def test_a_robots_txt_that_did_not_come_whole_forbids(site, fetch, flaw):
+    loopback = site({"/robots.txt": (Route(**flaw), "User-agent: *\nAllow: /"), "/a.jpg": JPEG})
+    assert reasons(fetch(loopback, "/a.jpg")) == ["robots-disallowed"]
+    assert "/a.jpg" not in loopback.paths()
+
+
 def test_a_robots_txt_longer_than_its_cap_still_forbids(site, fetch):
     loopback = site({"/robots.txt": FORBIDDEN + "# filler\n" * 80_000, "/private/a.jpg": JPEG})
     assert reasons(fetch(loopback, "/private/a.jpg")) == ["robots-disallowed"]
