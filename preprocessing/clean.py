@@ -17,6 +17,7 @@ from preprocessing.cropping import Box, Crop
 from preprocessing.quality import Rejected
 from scraping import stage
 
+SMOOTHING = 0.005  # of the picture's width: takes brush strokes away and leaves shapes
 OWN_ALPHA = (0.02, 0.98)  # between these shares of transparent pixels, a picture's own alpha is its matte
 Share = Field(ge=0, le=1)
 
@@ -146,7 +147,7 @@ class Cleaner:
         row["blur"] = self._blur(cropped)
         if row["blur"] > gates.blur:
             raise Rejected("blurred", f"blur {row['blur']:.2f} at {settings.width} pixels, more than {gates.blur}")
-        coverage = self._matte(cropped, alpha, subject, colour.shape, row)
+        coverage = self._matte(cropped, colour, alpha, subject, row)
         self._check_matte(coverage, subject, colour.shape, row)
         spread = matting.spread(coverage, cropped.shape[1], cropped.shape[0])
         finished = cropping.finish(cropped, spread, settings.width, settings.height, settings.background)
@@ -196,10 +197,10 @@ class Cleaner:
         return quality.blur(small)
 
     def _matte(
-        self, cropped: np.ndarray, alpha: np.ndarray | None, subject: Subject, shape: tuple[int, ...], row: dict
+        self, cropped: np.ndarray, colour: np.ndarray, alpha: np.ndarray | None, subject: Subject, row: dict
     ) -> np.ndarray:
         """Matte the crop: by the picture's own alpha, by the matte that found the subject, or by the network."""
-        height, width = shape[:2]
+        height, width = colour.shape[:2]
         if alpha is not None:
             coverage, confidence, row["matte_source"] = _small(cropping.cut(alpha, subject.crop)), 1.0, "alpha"
         elif subject.whole_matte is not None:
@@ -209,9 +210,8 @@ class Cleaner:
         else:
             matte = self.matter(Image.fromarray(cropped))
             self._check_confidence(matte)
-            coverage, confidence, row["matte_source"] = matte.coverage, matte.confidence, self.settings.matte.model
-            if self.settings.subject == "body" and quality.softness(coverage) > self.settings.matte.second_look:
-                coverage = self._look_again(cropped, coverage, cropping.relative(subject.box, subject.crop))
+            confidence, row["matte_source"] = matte.confidence, self.settings.matte.model
+            coverage = self._best_look(matte.coverage, colour, subject)
         row["matte_max"] = confidence
         coverage = cropping.inside(coverage, subject.crop, width, height)
         box = cropping.relative(subject.box, subject.crop)
@@ -219,19 +219,30 @@ class Cleaner:
             return matting.without_strange_parts(coverage, box)
         return matting.keep_subject(coverage, box, [cropping.relative(other, subject.crop) for other in subject.others])
 
-    def _look_again(self, cropped: np.ndarray, coverage: np.ndarray, box: Box) -> np.ndarray:
-        """Matte the person's box alone: with less around, the network may make up its mind. The clearer one stays."""
-        height, width = cropped.shape[:2]
-        x0, y0, x1, y1 = matting.widened(box)
-        left, right = (round(np.clip(value * width, 0, width)) for value in (x0, x1))
-        top, bottom = (round(np.clip(value * height, 0, height)) for value in (y0, y1))
-        closer = self.matter(Image.fromarray(cropped[top:bottom, left:right]))
-        if closer.confidence < self.settings.gates.confidence:
-            return coverage
-        whole = matting.spread(coverage, width, height).copy()
-        whole[top:bottom, left:right] = matting.spread(closer.coverage, right - left, bottom - top)
-        again = _small(whole)
-        return again if quality.softness(again) < quality.softness(coverage) else coverage
+    def _best_look(self, first: np.ndarray, colour: np.ndarray, subject: Subject) -> np.ndarray:
+        """Where the first matte is unclear or misses the subject, let the network look again, and keep the best."""
+        fit = self._fit(first, colour.shape, subject)
+        if quality.softness(first) <= self.settings.matte.second_look and fit >= self.settings.gates.fit:
+            return first
+        looks = (first, *self._second_looks(first, colour, subject))
+        return max(looks, key=lambda look: self._fit(look, colour.shape, subject) - quality.softness(look))
+
+    def _second_looks(self, first: np.ndarray, colour: np.ndarray, subject: Subject) -> tuple[np.ndarray, ...]:
+        """Matte another frame: a person alone, without the street; a portrait whole, without its brush strokes."""
+        height, width = colour.shape[:2]
+        if self.settings.subject == "body":
+            frame = cropping.widened(subject.box, matting.BESIDE)
+            closer, within = self._look(colour, frame, subject.crop)
+            return (np.where(within, closer, first),)
+        smooth = cv2.GaussianBlur(colour, (0, 0), max(0.5, SMOOTHING * width))
+        look, _ = self._look(smooth, (0, 0, width, height), subject.crop)
+        return look, np.maximum(first, look)
+
+    def _look(self, colour: np.ndarray, frame: Crop, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
+        """Matte a frame; give the matte over the crop, and where in the crop the frame lies."""
+        matte = self.matter(Image.fromarray(cropping.cut(colour, frame)))
+        solid = np.full_like(matte.coverage, 255)
+        return matting.carried(matte.coverage, frame, crop), matting.carried(solid, frame, crop) > 0
 
     def _check_confidence(self, matte: matting.Matte) -> None:
         if matte.confidence < self.settings.gates.confidence:
@@ -249,7 +260,7 @@ class Cleaner:
         row["matte_soft"] = soft = quality.softness(coverage)
         if soft > gates.soft:
             raise Rejected("unclear-matte", f"{soft:.2f} uncertain pixels to each solid one, more than {gates.soft}")
-        row["matte_fit"] = fit = self._fit(coverage, cropping.relative(subject.box, subject.crop))
+        row["matte_fit"] = fit = self._fit(coverage, shape, subject)
         if fit < gates.fit:
             raise Rejected("matte-off-subject", f"matte and detection agree to {fit:.2f}, less than {gates.fit}")
         row["contact"] = quality.contact(coverage, subject.crop, shape[1], shape[0])
@@ -261,10 +272,12 @@ class Cleaner:
                 )
                 raise Rejected("cut-off", detail)
 
-    def _fit(self, coverage: np.ndarray, box: Box) -> float:
-        """Tell how well matte and detection agree: overlap of the boxes of a body, coverage of a face."""
+    def _fit(self, coverage: np.ndarray, shape: tuple[int, ...], subject: Subject) -> float:
+        """Tell how well matte and detection agree: overlap of the boxes of a body, coverage of a face and its chest."""
+        box = cropping.relative(subject.box, subject.crop)
         if self.settings.subject == "face":
-            return quality.mean_within(coverage, box)
+            ground = cropping.relative((0, 0, shape[1], shape[0]), subject.crop)[3]
+            return quality.bust_within(coverage, box, min(ground, 1.0))
         edges = quality.extent(coverage)
         return 0.0 if edges is None else quality.overlap(edges, box)
 

@@ -28,6 +28,13 @@ def around_face(face: Face, tall: float, side: float, level: float) -> Crop:
     return _place((x0 + x1) / 2, middle, width, tall)
 
 
+def widened(box: Box, share: float) -> Crop:
+    """Widen a box on all sides by a share of its longer one, to whole pixels."""
+    room = share * max(box[2] - box[0], box[3] - box[1])
+    x0, y0, x1, y1 = (round(value) for value in (box[0] - room, box[1] - room, box[2] + room, box[3] + room))
+    return (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
+
+
 def lift(crop: Crop, height: int, most: float) -> Crop:
     """Move a crop that leaves the picture below up into it, by at most a share of its own height.
 

@@ -109,13 +109,24 @@ def spread(coverage: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(coverage).resize((width, height), Image.Resampling.LANCZOS))
 
 
+def carried(coverage: np.ndarray, frame: Box, crop: Box) -> np.ndarray:
+    """Carry the matte of one frame of a picture over to another; beyond the frame nothing is covered."""
+    rows, columns = coverage.shape
+    across, down = (crop[2] - crop[0]) / (frame[2] - frame[0]), (crop[3] - crop[1]) / (frame[3] - frame[1])
+    left, top = (crop[0] - frame[0]) / (frame[2] - frame[0]), (crop[1] - frame[1]) / (frame[3] - frame[1])
+    # From the middle of a pixel to the middle of a pixel.
+    way = np.array([[across, 0, left * columns + across / 2 - 0.5], [0, down, top * rows + down / 2 - 0.5]])
+    return cv2.warpAffine(coverage, way, (columns, rows), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
 def keep_subject(coverage: np.ndarray, box: Box, others: Sequence[Box] = ()) -> np.ndarray:
     """Clear what is not the subject; boxes are in fractions of the matte.
 
     Beside the subject's box only what the network is sure of stays (a bag, not the ghost of a passer-by); nothing
     stays above or below it, in the boxes of other people, or apart from the largest part with its middle outside.
     """
-    x0, y0, x1, y1 = wide = widened(box)
+    room = BESIDE * max(box[2] - box[0], box[3] - box[1])
+    x0, y0, x1, y1 = wide = (box[0] - room, box[1] - room, box[2] + room, box[3] + room)
     near = _filled(coverage.shape, wide)
     sure = ((coverage.astype(np.float32) - DOUBT) * (255 / (CERTAIN - DOUBT))).clip(0, 255).astype(np.uint8)
     strangers = ~_filled(coverage.shape, (min(x0, 0.0), y0, max(x1, 1.0), y1))
@@ -147,12 +158,6 @@ def without_strange_parts(coverage: np.ndarray, box: Box) -> np.ndarray:
     ours = cv2.dilate(((parts > 0) & ~theirs).astype(np.uint8), rim) > 0
     theirs |= (cv2.dilate(theirs.astype(np.uint8), rim) > 0) & ~ours
     return np.where(theirs, 0, coverage).astype(np.uint8)
-
-
-def widened(box: Box) -> Box:
-    """Widen a box by as far as a subject reaches out of what was detected."""
-    room = BESIDE * max(box[2] - box[0], box[3] - box[1])
-    return (box[0] - room, box[1] - room, box[2] + room, box[3] + room)
 
 
 def _filled(shape: tuple[int, ...], box: Box) -> np.ndarray:

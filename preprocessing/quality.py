@@ -78,6 +78,17 @@ def overlap(first: Box, second: Box) -> float:
     return width * height / (sum(areas) - width * height)
 
 
+def bust_within(coverage: np.ndarray, face: Box, ground: float) -> float:
+    """Give the mean coverage (0..1) of the face or of the chest below it, whichever is less.
+
+    The face is in fractions of the matte; `ground` is where the picture ends.
+    """
+    x0, y0, x1, y1 = face
+    chest = (x0, y1 + 0.15 * (y1 - y0), x1, ground)
+    seen = [mean_within(coverage, box) for box in (face, chest) if box[3] - box[1] > 0.02]
+    return min(seen, default=0.0)
+
+
 def mean_within(coverage: np.ndarray, box: Box) -> float:
     """Give the mean coverage (0..1) within a box given in fractions of the matte."""
     height, width = coverage.shape

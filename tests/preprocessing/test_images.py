@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image, ImageFilter
+
+from inference.errors import UserError
+from preprocessing import images, packing
+
+INTERIM, PROCESSED = Path("data/interim/fullbody"), Path("data/processed/fullbody")
+
+
+def decisions() -> pl.DataFrame:
+    return pl.read_parquet(INTERIM / "decisions.parquet")
+
+
+def published() -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for folder in (INTERIM, PROCESSED) for file in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def people(figure, encode) -> list[bytes]:
+    """Encoded drawings of four people, on transparency: their alpha is their matte."""
+    return [encode(figure(seed, ground=None)) for seed in range(4)]
+
+
+def test_each_reject_stands_in_the_table_with_its_reason(raw, config, figure, encode, people):
+    someone = figure(9, ground=None)
+    folder = raw(
+        *people[:2],
+        people[0],
+        encode(figure(1, ground=None).resize((120, 240), Image.Resampling.LANCZOS)),
+        people[2][:-400],
+        encode(someone.filter(ImageFilter.GaussianBlur(9))),
+        encode(someone.resize((20, 40))),
+        encode(Image.new("RGB", (160, 320), "gray")),
+        people[3],
+        encode(figure(7, ground=None)),
+    )
+    kept_files = pl.read_parquet(folder / "manifest.parquet")["file"].to_list()
+    (folder / kept_files[-1]).unlink()
+    (folder / kept_files[-2]).write_bytes(b"other bytes")
+    images.clean_corpus(config())
+    assert decisions()["reason"].to_list() == [
+        *(None, None, "exact-duplicate", "near-duplicate", "truncated"),
+        *("blurred", "too-small", "no-foreground", "changed-file", "missing-file"),
+    ]
+    rejected = decisions().filter(pl.col("status") == "rejected")
+    assert rejected["detail"].null_count() == 0
+    assert not any("\n" in detail for detail in rejected["detail"])
+    assert decisions()["duplicate_of"][3] == decisions()["sha256"][1]
+
+
+def test_the_pack_holds_what_was_kept_in_the_manifests_order(raw, config, people):
+    raw(*people, labels=["coat", "dress", "coat", "shirt"])
+    images.clean_corpus(config("images.background=transparent"))
+    pack = packing.read_pack(PROCESSED)
+    assert (pack.width, pack.height, pack.channels, len(pack)) == (64, 128, 4, 4)
+    assert pack.index["sha256"].to_list() == decisions()["sha256"].to_list()
+    assert pack.index["label"].to_list() == ["coat", "dress", "coat", "shirt"]
+    assert pack.image(0)[0, 0].tolist() == [0, 0, 0, 0]
+    assert pack.image(0)[64, 32, 3] == 255
+
+
+def test_a_second_run_cleans_nothing_again_and_publishes_the_same(raw, config, people, monkeypatch):
+    raw(*people)
+    images.clean_corpus(config())
+    first = published()
+    monkeypatch.setattr(images, "Workers", None)
+    images.clean_corpus(config())
+    assert published() == first
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(raw, config, people):
+    raw(*people)
+    images.clean_corpus(config())
+    first = published()
+    (journal,) = Path(".work/images").rglob("journal.jsonl")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(lines[0] + lines[1] + lines[2][:40])  # killed while it wrote the third row
+    with open(journal.with_name("blobs.bin"), "ab") as blobs:
+        blobs.write(b"half a picture")
+    images.clean_corpus(config())
+    again = journal.read_bytes().splitlines(keepends=True)
+    assert again[:2] == lines[:2]
+    assert len(again) == 4  # nothing was cleaned twice
+    assert published() == first
+
+
+def test_the_number_of_workers_changes_no_byte(raw, config, people):
+    raw(*people)
+    images.clean_corpus(config("images.workers=1"))
+    one = published()
+    for journal in Path(".work/images").rglob("journal.jsonl"):
+        journal.unlink()
+    images.clean_corpus(config("images.workers=3"))
+    assert published() == one
+
+
+def test_where_the_best_of_two_alike_is_no_use_the_other_is_kept(raw, config, figure, encode):
+    good = figure(1, ground=None)
+    cut = Image.new("RGBA", (320, 600))  # twice as large, but its feet are cut off
+    cut.paste(good.resize((320, 640), Image.Resampling.LANCZOS).crop((0, 0, 320, 560)), (0, 40))
+    raw(encode(cut), encode(good))
+    images.clean_corpus(config("images.duplicates.phash_bits=16", "images.duplicates.alikeness=0.5"))
+    assert decisions()["reason"].to_list() == ["cut-off", None]
+
+
+def test_another_setting_is_other_work(raw, config, people):
+    raw(*people)
+    images.clean_corpus(config())
+    white = packing.read_pack(PROCESSED).image(0).copy()
+    images.clean_corpus(config("images.background=keep", "images.width=32"))
+    assert packing.read_pack(PROCESSED).image(0).shape == (64, 32, 3) != white.shape
+
+
+def test_with_nothing_kept_the_table_still_says_why(raw, config, encode):
+    raw(encode(Image.new("RGB", (160, 320), "gray")))
+    with pytest.raises(UserError, match="none of the 1 pictures of fullbody was kept") as caught:
+        images.clean_corpus(config())
+    assert "\n" not in str(caught.value)
+    assert decisions()["reason"].to_list() == ["no-foreground"]
+
+
+def test_an_empty_or_absent_raw_folder_is_one_line(raw, config):
+    raw()
+    with pytest.raises(UserError, match="holds no picture"):
+        images.clean_corpus(config())
+    Path("data/raw/fullbody/manifest.parquet").unlink()
+    with pytest.raises(UserError, match=r"run python -m scraping\.scrape corpus=fullbody first"):
+        images.clean_corpus(config())
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("images.background=green", "images.background"),
+        ("images.workers=0", "images.workers"),
+        ("images.person.longest=333", "images.person.longest"),
+        ("images.gates.blur=7", "images.gates.blur"),
+        ("+images.matte.glow=1", "images.matte.glow"),
+    ],
+)
+def test_a_wrong_value_is_named(raw, config, people, override, line):
+    raw(*people)
+    with pytest.raises(UserError, match=line):
+        images.clean_corpus(config(override))
+
+
+def test_real_photographs_become_whole_people(raw, config, assets):
+    paths = sorted((assets / "images/fashion_photos").iterdir())[500:506]
+    raw(*[path.read_bytes() for path in paths])
+    images.clean_corpus(config("images.subject=body"))
+    table = decisions()
+    assert (table["status"] == "kept").sum() >= 5
+    assert table["matte_fit"].drop_nulls().min() > 0.6
