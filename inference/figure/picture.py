@@ -92,7 +92,7 @@ def look(scene: Scene, camera: Camera) -> View:
 
 
 def _representatives(pixel: np.ndarray, piece: np.ndarray, pieces: int) -> tuple[np.ndarray, np.ndarray]:
-    """Let one sample stand for those of a piece in a quarter of a pixel: samples, and the share of the pixel of each."""
+    """Let one sample stand for those of a piece in a quarter of a pixel: samples, and each one's share of the pixel."""
     index = np.arange(len(pixel))
     quarter = (index // (SUB * SUB // 2)) % 2 * 2 + (index // (SUB // 2)) % 2
     met = np.flatnonzero(piece >= 0)

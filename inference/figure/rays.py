@@ -45,7 +45,8 @@ class Camera:
         offset = points - self.eye
         depth = offset @ ahead
         across = np.stack([offset @ right, offset @ down], axis=1) * (self.focal / depth[:, None])
-        return across + [self.width / 2 + self.shift[0], self.height / 2 + self.shift[1]], depth
+        middle = np.array([self.width / 2 + self.shift[0], self.height / 2 + self.shift[1]])
+        return across + middle, depth
 
     def directions(self, places: np.ndarray) -> np.ndarray:
         """Unit rays [N, 3] through places [N, 2] of the picture."""
@@ -114,7 +115,10 @@ class Scene:
         u, v, distance = (where[sample, column, None] for column in range(3))
         corners = self.triangles[triangle]
         # warp's u and v weigh the first and the second corner
-        weigh = lambda values: values[corners[:, 0]] * u + values[corners[:, 1]] * v + values[corners[:, 2]] * (1 - u - v)  # noqa: E731
+
+        def weigh(values: np.ndarray) -> np.ndarray:
+            return values[corners[:, 0]] * u + values[corners[:, 1]] * v + values[corners[:, 2]] * (1 - u - v)
+
         ray = camera.directions(places[sample])
         normal = weigh(self.normals)
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
@@ -179,7 +183,7 @@ def _shadow(
 ):
     i = wp.tid()
     state = wp.rand_init(seed, i)
-    open_rays = float(0.0)
+    open_rays = float(0.0)  # noqa: UP018 (warp: a variable, not a constant)
     if wp.dot(normal[i], towards) > -0.15:
         origin = position[i] + normal[i] * LIFT
         for _ in range(rays):
@@ -202,7 +206,7 @@ def _openness(
 ):
     i = wp.tid()
     state = wp.rand_init(seed, i)
-    open_rays = float(0.0)
+    open_rays = float(0.0)  # noqa: UP018 (warp: a variable, not a constant)
     origin = position[i] + normal[i] * LIFT
     for _ in range(rays):
         aim = wp.normalize(normal[i] * 1.001 + wp.sample_unit_sphere_surface(state))

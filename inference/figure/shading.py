@@ -163,7 +163,9 @@ def _face(
     colour, wet = _lips(paint, uv, colour, lips, window)
     if paint.scalp:
         rim = place[:, 2] - hairline(place)
-        colour = mix(colour, paint.brow, paint.scalp * step(-0.004, 0.008, rim) * (0.75 + 0.25 * grain(place, 0.0016, 3)))
+        colour = mix(
+            colour, paint.brow, paint.scalp * step(-0.004, 0.008, rim) * (0.75 + 0.25 * grain(place, 0.0016, 3))
+        )
     return colour, 0.16 + 0.1 * spot(0.0, 0.70, 0.012, 0.03) + 0.28 * wet
 
 
@@ -177,7 +179,12 @@ def hairline(place: np.ndarray) -> np.ndarray:
 
 def _brow(paint: Skin, x: np.ndarray, z: np.ndarray) -> np.ndarray:
     along = np.clip((x - 0.011) / 0.046, -0.2, 1.2)
-    line = 0.7492 + 0.0036 * (0.3 + paint.brow_arch) * np.sin(np.clip(along, 0, 1) * 2.4) - 0.010 * np.clip(along - 0.6, 0, 1)
+    line = (
+        0.7492
+        + 0.0036 * (0.3 + paint.brow_arch) * np.sin(np.clip(along, 0, 1) * 2.4)
+        - 0.006 * np.clip(along - 0.6, 0, 1)
+    )
+    line = line - 0.0022 * step(0.3, 0.0, along)
     half = 0.0031 * paint.brow_weight * (1 - 0.62 * np.clip(along, 0, 1) ** 2)
     across = np.abs(z - line) / half
     body = step(1.15, 0.55, across) * step(-0.06, 0.1, along) * step(1.06, 0.9, along)
@@ -222,7 +229,9 @@ def eye(iris: tuple[float, float, float], size: float = 0.44) -> Material:
     return material
 
 
-def plain(colour: tuple[float, float, float], gloss: float = 0.05, sharpness: float = 20.0, wrap: float = 0.0) -> Material:
+def plain(
+    colour: tuple[float, float, float], gloss: float = 0.05, sharpness: float = 20.0, wrap: float = 0.0
+) -> Material:
     """One colour all over: lashes, teeth, tongue, buttons."""
     return lambda hits: surface(hits, np.asarray(colour), gloss=gloss, sharpness=sharpness, wrap=(wrap, wrap, wrap))
 
@@ -238,15 +247,16 @@ def hair(
         lines = np.stack([(around + wave) * strand, along * 2.2], axis=1)
         fine = noise(lines, 1.9, seed)
         broad = noise(np.stack([around * strand * 0.16, along * 1.1 + lock], axis=1), 1.7, seed + 1)
-        base = mix(np.broadcast_to(np.asarray(colour, np.float32), (len(fine), 3)), np.asarray(tip), step(0.35, 1.1, along))
+        base = mix(
+            np.broadcast_to(np.asarray(colour, np.float32), (len(fine), 3)), np.asarray(tip), step(0.35, 1.1, along)
+        )
         shade = np.clip(1.0 + 0.3 * fine + 0.22 * broad, 0.3, 1.7)
         band = step(0.15, 0.9, noise(np.stack([lines[:, 0], along * 0.5], axis=1), 1.9, seed + 3) * 0.5 + 0.5)
         tilt = hits.normal + 0.34 * fine[:, None] * np.cross(hits.normal, [0.0, 0.0, 1.0])
         tilt /= np.linalg.norm(tilt, axis=1, keepdims=True)
-        return surface(
-            hits, np.clip(base * shade[:, None], 0, 1), tilt.astype(np.float32), gloss=0.12 + 0.35 * band, sharpness=14.0,
-            wrap=(0.25, 0.22, 0.2),
-        )  # fmt: skip
+        gloss = (0.12 + 0.35 * band) * (0.35 if strand < 40 else 1.0)  # curls are matte
+        colours = np.clip(base * shade[:, None], 0, 1)
+        return surface(hits, colours, tilt.astype(np.float32), gloss, sharpness=14.0, wrap=(0.25, 0.22, 0.2))
 
     return material
 

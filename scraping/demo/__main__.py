@@ -1,7 +1,7 @@
 """Stage `demo`: render the demo people with the truth about them, and build the gallery that is scraped.
 
-    python -m scraping.demo corpus=portrait                 # data/gallery/portrait, data/truth/portrait
-    python -m scraping.demo corpus=fashion profile=tiny     # a handful
+python -m scraping.demo corpus=portrait                 # data/gallery/portrait, data/truth/portrait
+python -m scraping.demo corpus=fashion profile=tiny     # a handful
 """
 
 import hashlib
@@ -79,7 +79,9 @@ def _render(corpus: str, settings: Settings, work: Path) -> dict[str, dict]:
             seed = settings.first_seed + index
             jobs.append(rendering.Job(name, corpus, seed, suffix, settings.scale, settings.jpeg_quality, work))
     done = settings.people - len(jobs)
-    for name, row in stage.progress(rendering.results(jobs, settings.workers), settings.people, f"people of {corpus}", done):
+    for name, row in stage.progress(
+        rendering.results(jobs, settings.workers), settings.people, f"people of {corpus}", done
+    ):
         journal.append(name, row)
     journal.close()
     return journal.rows

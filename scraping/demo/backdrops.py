@@ -23,15 +23,19 @@ def painted(rng: np.random.Generator, width: int, height: int, palette: np.ndarr
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = palette[0]
     angle = rng.uniform(0, np.pi)
-    for index in range(260):
-        centre = rng.uniform([0, 0], [width, height])
+    for index in range(240):
+        centre = rng.uniform([0, 0], [width - 1, height - 1])
         turn = angle + rng.normal(0, 0.5)
         reach = rng.uniform(0.05, 0.22) * width * (1 if index > 60 else 2)
-        ends = [tuple(int(v) for v in centre + sign * reach * np.array([np.cos(turn), np.sin(turn)])) for sign in (-1, 1)]
+        ends = [
+            tuple(int(v) for v in centre + sign * reach * np.array([np.cos(turn), np.sin(turn)])) for sign in (-1, 1)
+        ]
         colour = palette[int(rng.integers(len(palette)))] * rng.uniform(0.86, 1.12)
-        layer = picture.copy()
-        cv2.line(layer, ends[0], ends[1], tuple(map(float, colour)), int(rng.uniform(0.02, 0.08) * width) + 1, cv2.LINE_AA)
-        picture += (layer - picture) * np.float32(rng.uniform(0.2, 0.6))
+        under = picture[int(centre[1]), int(centre[0])]
+        colour = under + (colour - under) * rng.uniform(0.3, 0.75)
+        cv2.line(
+            picture, ends[0], ends[1], tuple(map(float, colour)), int(rng.uniform(0.02, 0.08) * width) + 1, cv2.LINE_AA
+        )
     rows, columns = np.mgrid[0:height, 0:width]
     halo = np.exp(-(((columns / width - rng.uniform(0.35, 0.65)) / 0.45) ** 2) - ((rows / height - 0.4) / 0.5) ** 2)
     return np.clip(picture * (0.78 + 0.34 * halo[..., None]), 0, 1).astype(np.float32)
@@ -50,14 +54,20 @@ def flat(rng: np.random.Generator, width: int, height: int, horizon: int) -> np.
         for index in range(0, 24, 2):
             a, b = (2 * np.pi * (index + k) / 24 for k in (0, 1))
             far = 2 * height
-            points = [centre, (centre[0] + far * np.cos(a), centre[1] + far * np.sin(a)), (centre[0] + far * np.cos(b), centre[1] + far * np.sin(b))]
+            points = [
+                centre,
+                (centre[0] + far * np.cos(a), centre[1] + far * np.sin(a)),
+                (centre[0] + far * np.cos(b), centre[1] + far * np.sin(b)),
+            ]
             cv2.fillPoly(picture, [np.array(points, np.int32)], tuple(map(float, other)), cv2.LINE_AA)
         cv2.circle(picture, centre, int(width * 0.28), tuple(map(float, accent)), -1, cv2.LINE_AA)
     elif kind == 1:  # halftone
         for row in range(0, height, 14):
             for column in range(0, width + 14, 14):
                 radius = 1 + int(5 * (1 - row / height))
-                cv2.circle(picture, (column + 7 * ((row // 14) % 2), row), radius, tuple(map(float, other)), -1, cv2.LINE_AA)
+                cv2.circle(
+                    picture, (column + 7 * ((row // 14) % 2), row), radius, tuple(map(float, other)), -1, cv2.LINE_AA
+                )
     elif kind == 2:  # hills
         for layer in range(4):
             shade = base + (other - base) * (layer + 1) / 3
@@ -66,7 +76,14 @@ def flat(rng: np.random.Generator, width: int, height: int, horizon: int) -> np.
             points = np.column_stack([np.arange(width + 1), line])
             points = np.vstack([points, [width, height], [0, height]]).astype(np.int32)
             cv2.fillPoly(picture, [points], tuple(map(float, np.clip(shade, 0, 1))), cv2.LINE_AA)
-        cv2.circle(picture, (int(width * rng.uniform(0.15, 0.85)), int(height * 0.16)), int(width * 0.12), tuple(map(float, accent)), -1, cv2.LINE_AA)
+        cv2.circle(
+            picture,
+            (int(width * rng.uniform(0.15, 0.85)), int(height * 0.16)),
+            int(width * 0.12),
+            tuple(map(float, accent)),
+            -1,
+            cv2.LINE_AA,
+        )
     elif kind == 3:  # skyline
         for layer in range(2):
             shade = tuple(map(float, np.clip(base + (other - base) * (layer + 1) * 0.7, 0, 1)))
@@ -81,17 +98,24 @@ def flat(rng: np.random.Generator, width: int, height: int, horizon: int) -> np.
                 column += wide + int(rng.uniform(-4, 6))
     elif kind == 4:  # stripes
         for offset in range(-height, width, 44):
-            points = np.array([[offset, height], [offset + 22, height], [offset + 22 + height, 0], [offset + height, 0]], np.int32)
+            points = np.array(
+                [[offset, height], [offset + 22, height], [offset + 22 + height, 0], [offset + height, 0]], np.int32
+            )
             cv2.fillPoly(picture, [points], tuple(map(float, other)), cv2.LINE_AA)
     else:  # scattered shapes
         for _ in range(26):
             centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height * 0.9)))
             colour = tuple(map(float, (other, accent, base * 0.9)[int(rng.integers(3))]))
             if rng.random() < 0.5:
-                cv2.circle(picture, centre, int(rng.uniform(4, 26)), colour, -1 if rng.random() < 0.6 else 3, cv2.LINE_AA)
+                cv2.circle(
+                    picture, centre, int(rng.uniform(4, 26)), colour, -1 if rng.random() < 0.6 else 3, cv2.LINE_AA
+                )
             else:
                 turn, reach = rng.uniform(0, np.pi), rng.uniform(6, 30)
-                corners = [[centre[0] + reach * np.cos(turn + k * 2.094), centre[1] + reach * np.sin(turn + k * 2.094)] for k in range(3)]
+                corners = [
+                    [centre[0] + reach * np.cos(turn + k * 2.094), centre[1] + reach * np.sin(turn + k * 2.094)]
+                    for k in range(3)
+                ]
                 cv2.fillPoly(picture, [np.array(corners, np.int32)], colour, cv2.LINE_AA)
     floor = np.clip(other * rng.uniform(0.62, 0.85), 0, 1)
     picture[horizon:] = floor
@@ -118,18 +142,26 @@ def horizon_row(camera: Camera, floor: float, far: float = 9.0) -> int:
 
 def shadow(scene: Scene, camera: Camera, floor: float, towards: np.ndarray, spread: float, seed: int) -> np.ndarray:
     """Light on the floor [H, W] in 0..1, by rays near the figure's feet at half resolution."""
-    half = Camera(camera.eye, camera.target, camera.width // 2, camera.height // 2, camera.focal / 2, camera.roll, (camera.shift[0] / 2, camera.shift[1] / 2))
+    half = Camera(
+        camera.eye,
+        camera.target,
+        camera.width // 2,
+        camera.height // 2,
+        camera.focal / 2,
+        camera.roll,
+        (camera.shift[0] / 2, camera.shift[1] / 2),
+    )
     points, on_floor = floor_rays(half, floor)
     centre = 0.5 * (scene.vertices.min(0) + scene.vertices.max(0))
     near = np.flatnonzero(on_floor & (np.hypot(points[:, 0] - centre[0], points[:, 1] - centre[1]) < 2.4))
     light = np.ones(len(points), np.float32)
     up = np.broadcast_to(np.array([0, 0, 1], np.float32), (len(near), 3))
     start = points[near] + [0, 0, 0.004]
-    key = scene.light(start, up, towards, max(spread, 0.08), 6, seed)
-    sky = scene.openness(start, up, 0.5, 6, seed + 1)
+    key = scene.light(start, up, towards, max(spread, 0.08), 3, seed)
+    sky = scene.openness(start, up, 0.5, 3, seed + 1)
     light[near] = 0.35 + 0.65 * key
     light[near] *= 0.45 + 0.55 * sky
-    soft = cv2.GaussianBlur(light.reshape(half.height, half.width), (0, 0), 1.1)
+    soft = cv2.GaussianBlur(light.reshape(half.height, half.width), (0, 0), 1.6)
     return cv2.resize(soft, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -173,7 +205,9 @@ def _street(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) 
     night = kind == "night"
     dim = 0.12 if night else 1.0
     fade = np.linspace(0, 1, height)[:, None, None]
-    picture[:] = (np.array([0.03, 0.04, 0.10]) if night else np.array([0.45, 0.62, 0.85]) + fade * 0.3) * np.ones((1, width, 1))
+    picture[:] = (np.array([0.03, 0.04, 0.10]) if night else np.array([0.45, 0.62, 0.85]) + fade * 0.3) * np.ones(
+        (1, width, 1)
+    )
     column = -int(rng.uniform(0, 60))
     while column < width:
         wide = int(rng.uniform(0.22, 0.5) * width)
@@ -187,17 +221,32 @@ def _street(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) 
             for bay in range(bays):
                 x = column + wide * (bay + 0.22) / bays
                 glow = night and rng.random() < 0.5
-                glass = np.array([1.3, 0.9, 0.45]) * rng.uniform(0.6, 1.2) if glow else np.array([0.10, 0.15, 0.22]) * rng.uniform(0.5, 2.2) * max(dim, 0.3)
+                glass = (
+                    np.array([1.3, 0.9, 0.45]) * rng.uniform(0.6, 1.2)
+                    if glow
+                    else np.array([0.10, 0.15, 0.22]) * rng.uniform(0.5, 2.2) * max(dim, 0.3)
+                )
                 frame = np.clip(wall * 1.5 + 0.05 * dim, 0, 1)
                 _box(picture, x - 2, y - 2, x + wide * 0.56 / bays + 2, y + (shop - top) * 0.6 / storeys + 2, frame)
                 _box(picture, x, y, x + wide * 0.56 / bays, y + (shop - top) * 0.6 / storeys, glass)
         sign = _lin(rng, 0.5, 0.95) * (2.0 if night else 0.9)
         _box(picture, column + 3, shop, column + wide - 3, shop + 0.05 * row, sign)
-        inside = np.array([1.1, 0.85, 0.5]) * rng.uniform(0.5, 1.0) if night or rng.random() < 0.4 else np.array([0.14, 0.16, 0.18])
+        inside = (
+            np.array([1.1, 0.85, 0.5]) * rng.uniform(0.5, 1.0)
+            if night or rng.random() < 0.4
+            else np.array([0.14, 0.16, 0.18])
+        )
         _box(picture, column + 6, shop + 0.07 * row, column + wide * 0.66, row - 3, inside)
         for _ in range(5):
             x = rng.uniform(column + 8, column + wide * 0.6)
-            _box(picture, x, row - rng.uniform(0.05, 0.14) * row, x + 7, row - 4, _lin(rng, 0.3, 0.9) * (0.9 if night else 0.6))
+            _box(
+                picture,
+                x,
+                row - rng.uniform(0.05, 0.14) * row,
+                x + 7,
+                row - 4,
+                _lin(rng, 0.3, 0.9) * (0.9 if night else 0.6),
+            )
         _box(picture, column + wide * 0.74, shop + 0.06 * row, column + wide * 0.92, row, _muted(rng, 0.2, 0.6) * dim)
         column += wide
     for _ in range(int(rng.integers(1, 4))):  # parked cars
@@ -206,13 +255,21 @@ def _street(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) 
         _box(picture, x, row - tall, x + long, row - 0.02 * row, body)
         _box(picture, x + 0.18 * long, row - 1.75 * tall, x + 0.8 * long, row - tall, body * 0.55)
         for wheel in (0.2, 0.78):
-            cv2.circle(picture, (int(x + wheel * long), int(row - 0.02 * row)), int(tall * 0.42), (0.02, 0.02, 0.02), -1)
+            cv2.circle(
+                picture, (int(x + wheel * long), int(row - 0.02 * row)), int(tall * 0.42), (0.02, 0.02, 0.02), -1
+            )
         if night:
             cv2.circle(picture, (int(x), int(row - 0.7 * tall)), 4, (2.5, 0.4, 0.3), -1)
     if night:
         for _ in range(int(rng.integers(14, 30))):
             centre = (int(rng.uniform(0, width)), int(rng.uniform(0, row)))
-            cv2.circle(picture, centre, int(rng.uniform(3, 9)), tuple(map(float, _lin(rng, 0.6, 1.0) * rng.uniform(0.6, 1.8))), -1)
+            cv2.circle(
+                picture,
+                centre,
+                int(rng.uniform(3, 9)),
+                tuple(map(float, _lin(rng, 0.6, 1.0) * rng.uniform(0.6, 1.8))),
+                -1,
+            )
     elif rng.random() < 0.7:
         _tree(rng, picture, rng.uniform(0, width), row, row * rng.uniform(0.5, 0.9))
 
@@ -223,7 +280,13 @@ def _tree(rng: np.random.Generator, picture: np.ndarray, x: float, row: int, tal
     for _ in range(60):
         offset = rng.normal(0, tall * 0.15, 2) - [0, tall * 0.75]
         centre = (int(x + offset[0]), int(row + offset[1]))
-        cv2.circle(picture, centre, int(rng.uniform(0.02, 0.07) * tall) + 1, tuple(map(float, leaf * rng.uniform(0.5, 1.9))), -1)
+        cv2.circle(
+            picture,
+            centre,
+            int(rng.uniform(0.02, 0.07) * tall) + 1,
+            tuple(map(float, leaf * rng.uniform(0.5, 1.9))),
+            -1,
+        )
 
 
 def _park(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) -> None:
@@ -237,7 +300,13 @@ def _park(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) ->
         _tree(rng, picture, rng.uniform(0, width), row, row * rng.uniform(0.6, 1.1))
     for _ in range(int(rng.integers(5, 16))):
         x = rng.uniform(0, width)
-        cv2.circle(picture, (int(x), int(row - rng.uniform(0, 0.06) * row)), int(rng.uniform(2, 5)), tuple(map(float, _lin(rng, 0.7, 1.0))), -1)
+        cv2.circle(
+            picture,
+            (int(x), int(row - rng.uniform(0, 0.06) * row)),
+            int(rng.uniform(2, 5)),
+            tuple(map(float, _lin(rng, 0.7, 1.0))),
+            -1,
+        )
     if rng.random() < 0.5:
         x = rng.uniform(0, width)
         for slat in range(4):
@@ -270,7 +339,13 @@ def _room(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) ->
         _box(picture, x - 4, y - 4, x + wide + 4, y + tall + 4, _muted(rng, 0.1, 0.5))
         _box(picture, x, y, x + wide, y + tall, _lin(rng, 0.4, 0.95))
         for _ in range(6):
-            cv2.circle(picture, (int(rng.uniform(x, x + wide)), int(rng.uniform(y, y + tall))), int(rng.uniform(3, 12)), tuple(map(float, _lin(rng, 0.3, 0.95))), -1)
+            cv2.circle(
+                picture,
+                (int(rng.uniform(x, x + wide)), int(rng.uniform(y, y + tall))),
+                int(rng.uniform(3, 12)),
+                tuple(map(float, _lin(rng, 0.3, 0.95))),
+                -1,
+            )
     if kind == "cafe":
         for shelf in range(int(rng.integers(2, 4))):
             y = row * (0.25 + 0.2 * shelf)
@@ -296,11 +371,20 @@ def _ground(rng: np.random.Generator, plane: np.ndarray, kind: str) -> np.ndarra
     seed = int(rng.integers(1000))
     cloud = noise(plane, 3.0, seed)[:, None]
     if kind in ("street", "night"):
-        stone = np.array([0.24, 0.22, 0.20]) * rng.uniform(0.5, 1.5) * (1 + rng.uniform(-0.06, 0.06, 3)) * (0.3 if kind == "night" else 1.0)
+        stone = (
+            np.array([0.24, 0.22, 0.20])
+            * rng.uniform(0.5, 1.5)
+            * (1 + rng.uniform(-0.06, 0.06, 3))
+            * (0.3 if kind == "night" else 1.0)
+        )
         tile = rng.uniform(0.4, 0.8)
         joint = (np.minimum(np.mod(plane[:, 0], tile), np.mod(plane[:, 1], tile)) < 0.02)[:, None]
         each = grain(np.floor(plane / tile), 1.0, seed)[:, None]
-        return stone * (0.85 + 0.3 * each + 0.1 * cloud + 0.15 * (grain(plane, 0.012, seed)[:, None] - 0.5)) * np.where(joint, 0.55, 1.0)
+        return (
+            stone
+            * (0.85 + 0.3 * each + 0.1 * cloud + 0.15 * (grain(plane, 0.012, seed)[:, None] - 0.5))
+            * np.where(joint, 0.55, 1.0)
+        )
     if kind == "park":
         grass = np.array([0.10, 0.20, 0.05]) * (0.8 + 0.4 * grain(plane, 0.03, seed)[:, None] + 0.2 * cloud)
         path = np.array([0.38, 0.32, 0.25]) * (0.85 + 0.25 * grain(plane, 0.02, seed)[:, None] + 0.1 * cloud)
@@ -308,7 +392,13 @@ def _ground(rng: np.random.Generator, plane: np.ndarray, kind: str) -> np.ndarra
     if kind == "studio":
         return np.broadcast_to(_muted(rng, 0.45, 0.95), (len(plane), 3)) * (1 + 0.04 * cloud)
     plank = 0.14
-    each = grain(np.column_stack([np.floor(plane[:, 0] / plank), np.floor((plane[:, 1] + np.floor(plane[:, 0] / plank) * 0.37) / 1.1)]), 1.0, seed)
+    each = grain(
+        np.column_stack(
+            [np.floor(plane[:, 0] / plank), np.floor((plane[:, 1] + np.floor(plane[:, 0] / plank) * 0.37) / 1.1)]
+        ),
+        1.0,
+        seed,
+    )
     wood = np.array(linear("#8a5f3c")) * rng.uniform(0.5, 1.4)
     line = step(0.004, 0.009, np.mod(plane[:, 0], plank))[:, None]
     vein = noise(plane * [30, 2.2], 1.0, seed + 1)[:, None]

@@ -60,7 +60,7 @@ _STYLES = {
     "quiff": _Style(0.028, 0.007, 0.042, bumps=0.005),
     "side-part": _Style(0.030, 0.016, 0.032, bumps=0.003),
     "curls": _Style(0.034, 0.028, 0.030, bumps=0.012, strand=26),
-    "afro": _Style(0.066, 0.058, 0.050, bumps=0.008, strand=34),
+    "afro": _Style(0.052, 0.044, 0.036, bumps=0.006, strand=34),
     "bob": _Style(0.022, 0.020, 0.016, 0.105, 0.055),
     "lob": _Style(0.022, 0.020, 0.016, 0.19, 0.12, wave=0.5),
     "long": _Style(0.018, 0.014, 0.012, 0.42, 0.24),
@@ -141,8 +141,8 @@ class Barber:
         round_ = np.stack([np.sin(turn), np.cos(turn), along], axis=-1).reshape(-1, 3)
         if style.strand < 40:  # curls: as much up as around
             scattered = noise(round_ * [1, 1, 3.2], 7.0 if hair.style == "curls" else 10.0, hair.seed)
-            fine = noise(round_ * [1, 1, 3.2], 17.0, hair.seed + 1)
-            bumps = style.bumps * (scattered + 0.5 * fine)
+            fine = noise(round_ * [1, 1, 3.2], 24.0, hair.seed + 1)
+            bumps = style.bumps * (scattered + 0.7 * fine)
         else:
             bumps = style.bumps * noise(round_ * [1, 1, 0.6], 6.5, hair.seed)
             bumps = bumps + (0.0016 + 0.10 * style.top) * noise(round_ * [1, 1, 0.35], 15.0, hair.seed + 1)
@@ -153,7 +153,9 @@ class Barber:
         along = np.repeat(np.linspace(0, 1, CAP_ROWS)[None], TURNS, 0)
         rim = self._rim(hair, style)
         place, normal = head.at(turn, along * rim[:, None])
-        off = self._thickness(hair, style, turn, along) + self._locks(hair, style, turn, along) * step(1.02, 0.85, along)
+        off = self._thickness(hair, style, turn, along) + self._locks(hair, style, turn, along) * step(
+            1.02, 0.85, along
+        )
         up = normal * [1, 1, 1] + [0, 0, 0.25 if hair.style == "quiff" else 0.0]
         vertices = place + up * off[..., None]
         return self._sheet("hair", vertices, self._strands(hair, style, turn, along), closed=True)
@@ -172,7 +174,9 @@ class Barber:
         zero = np.zeros_like(turn)
         return np.stack([turn, along * 0.5, lock, zero, zero, zero], axis=-1)
 
-    def _sheet(self, name: str, vertices: np.ndarray, chart: np.ndarray, closed: bool, keep: np.ndarray | None = None) -> Mesh:
+    def _sheet(
+        self, name: str, vertices: np.ndarray, chart: np.ndarray, closed: bool, keep: np.ndarray | None = None
+    ) -> Mesh:
         columns, rows = vertices.shape[:2]
         index = np.arange(columns * rows).reshape(columns, rows)
         if closed:  # a seam column repeats the first, with the chart running on
@@ -185,7 +189,12 @@ class Barber:
         quads = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], axis=2)  # [columns, rows - 1, 2, 3]
         if keep is not None:
             quads = quads[keep]
-        return Mesh(name, vertices.reshape(-1, 3).astype(np.float32), quads.reshape(-1, 3).astype(np.int32), chart.reshape(-1, 6).astype(np.float32))
+        return Mesh(
+            name,
+            vertices.reshape(-1, 3).astype(np.float32),
+            quads.reshape(-1, 3).astype(np.int32),
+            chart.reshape(-1, 6).astype(np.float32),
+        )
 
     def _curtain(self, hair: Hair, style: _Style, head: "_Head", obstacles: Scene | None) -> Mesh:
         """Cap and hanging hair in one surface, so that light runs over both."""
@@ -198,12 +207,14 @@ class Barber:
         place, normal = head.at(turn, along * start[:, None])
         over = along * (start / rim)[:, None]
         off = self._thickness(hair, style, turn, np.where(hanging[:, None] > 0.5, np.minimum(over, 0.85), over))
-        parting = np.exp(-((np.sin(turn) - 0.25 * hair.part) / 0.10) ** 2) * (np.abs(turn) > 1.6) * step(0.0, 0.2, along)
+        parting = (
+            np.exp(-(((np.sin(turn) - 0.25 * hair.part) / 0.10) ** 2)) * (np.abs(turn) > 1.6) * step(0.0, 0.2, along)
+        )
         off = off * (1 - 0.5 * parting) + self._locks(hair, style, turn, along) * step(1.02, 0.85, over)
         cap = place + normal * off[..., None]
-        hang = self._hang(hair, style, head, cap[:, -1], hanging, obstacles)
+        hang, ends = self._hang(hair, style, head, cap[:, -1], hanging, obstacles)
         vertices = np.concatenate([cap, hang], axis=1)
-        length = (style.hang_from + (style.hang - style.hang_from) * hair.length)
+        length = style.hang_from + (style.hang - style.hang_from) * hair.length
         share = 0.14 / (0.14 + length)
         rows = np.linspace(1 / HANG_ROWS, 1, HANG_ROWS)
         along_all = np.concatenate([along * share, share + (1 - share) * np.repeat(rows[None], TURNS, 0)], axis=1)
@@ -216,12 +227,13 @@ class Barber:
         torn = np.logical_or.accumulate(gap[:, 1:], axis=1)
         torn[:, : CAP_ROWS - 1] = False
         keep[torn] = False
+        keep[:, CAP_ROWS - 1 :][ends | np.roll(ends, -1, 0)] = False
         return self._sheet("hair", vertices, chart, closed=True, keep=keep)
 
     def _hang(
         self, hair: Hair, style: _Style, head: "_Head", top: np.ndarray, hanging: np.ndarray, obstacles: Scene | None
-    ) -> np.ndarray:
-        """Rows of hair [TURNS, HANG_ROWS, 3] under the cap's last one, outward of head, neck, shoulders and clothes."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of hair [TURNS, HANG_ROWS, 3] under the cap's last one, clear of neck and clothes; and where it ends."""
         longest = style.hang_from + (style.hang - style.hang_from) * hair.length
         ragged = noise(np.stack([np.sin(self.turns), np.cos(self.turns)], 1), 11.0, hair.seed + 6)
         reach = longest * (1 + 0.05 * ragged)
@@ -230,30 +242,44 @@ class Barber:
         axis = head.axis
         flat = top[:, :2] - axis
         radius = np.linalg.norm(flat, axis=1)
-        turn = np.arctan2(flat[:, 0] * np.cos(head.yaw) + flat[:, 1] * np.sin(head.yaw), flat[:, 1] * np.cos(head.yaw) - flat[:, 0] * np.sin(head.yaw))
+        turn = np.arctan2(
+            flat[:, 0] * np.cos(head.yaw) + flat[:, 1] * np.sin(head.yaw),
+            flat[:, 1] * np.cos(head.yaw) - flat[:, 0] * np.sin(head.yaw),
+        )
         # past the shoulder hair falls before it or behind it
         split = np.radians(62)
         before = np.abs(turn) > split
         passed = step(0.10, 0.24, depth)
         goal = np.where(before, np.sign(turn) * (np.radians(118) + 0.35 * (np.abs(turn) - np.radians(90))), turn * 0.74)
         bent = turn[:, None] + (goal - turn)[:, None] * passed
-        sway = style.wave * (0.010 * np.sin(depth * 62 + 2.3 * ragged[:, None]) + 0.004 * np.sin(depth * 105)) * step(0.0, 0.08, depth)
+        sway = (
+            style.wave
+            * (0.010 * np.sin(depth * 62 + 2.3 * ragged[:, None]) + 0.004 * np.sin(depth * 105))
+            * step(0.0, 0.08, depth)
+        )
         inward = 0.012 * np.sin(np.pi * np.clip(depth / 0.14, 0, 1))  # towards the neck
         edge = step(1.0, 0.5, hanging)[:, None] * 0.02
         if style.hang < 0.15:
             inward = inward - 0.02 * (rows[None] ** 2)  # a bob turns out, then in
             inward = inward + 0.03 * step(0.7, 1.0, rows)[None]
         out = radius[:, None] - inward - edge + sway + 0.05 * depth * (hair.volume - 0.6)
-        out = out + 0.004 * noise(np.stack([np.sin(self.turns), np.cos(self.turns)], 1), 14.0, hair.seed)[:, None] * step(0, 0.1, depth)
+        out = out + 0.004 * noise(np.stack([np.sin(self.turns), np.cos(self.turns)], 1), 14.0, hair.seed)[
+            :, None
+        ] * step(0, 0.1, depth)
         world = bent + head.yaw_turn
         away = np.stack([np.sin(world), np.cos(world), np.zeros_like(world)], axis=-1)
         height = top[:, None, 2] - depth
+        ends = np.zeros(out.shape, bool)
         if obstacles is not None:
             clear = head.clearance(obstacles, away, height)
-            out = np.maximum(out, np.minimum(clear + 0.012, 0.24))
+            over = clear + 0.012 > radius[:, None] + 0.09  # on the shoulder: there hair ends or goes round
+            ends = np.logical_or.accumulate(over, axis=1)
+            out = np.maximum(out, np.minimum(clear + 0.012, radius[:, None] + 0.09))
             out = np.maximum(out, 0.5 * (out + np.concatenate([out[:, 1:], out[:, -1:]], 1)))
-        points = np.concatenate([np.broadcast_to(axis, (*out.shape, 2)), height[..., None]], axis=-1) + away * out[..., None]
-        return points
+        points = (
+            np.concatenate([np.broadcast_to(axis, (*out.shape, 2)), height[..., None]], axis=-1) + away * out[..., None]
+        )
+        return points, ends
 
     def _bun(self, hair: Hair, head: "_Head") -> Mesh:
         high = 0.35 + 0.5 * hair.length  # radians from the crown
@@ -267,7 +293,12 @@ class Barber:
         length = 0.24 + 0.16 * hair.length
         side = 0.03 * hair.part * head.right
         t = np.linspace(0, 1, 26)[:, None]
-        curve = root + normal * (0.02 + 0.075 * np.sin(np.minimum(t * 2.2, 1.6))) - DOWN * length * np.maximum(t - 0.08, 0) ** 1.15 + side * t
+        curve = (
+            root
+            + normal * (0.02 + 0.075 * np.sin(np.minimum(t * 2.2, 1.6)))
+            - DOWN * length * np.maximum(t - 0.08, 0) ** 1.15
+            + side * t
+        )
         if obstacles is not None:
             curve = head.outside(obstacles, curve, 0.022)
         width = 0.030 * hair.volume * np.sin(np.pi * np.clip(0.12 + 0.84 * t[:, 0], 0, 1)) ** 0.6 + 0.003
@@ -280,7 +311,12 @@ class Barber:
         t = np.linspace(0, 1, count)[:, None]
         length = 0.22 + 0.12 * hair.length
         forward = np.cross(head.right, [0, 0, 1]) * -1
-        curve = root + normal * 0.012 * np.sin(np.minimum(3 * t, 1.5)) - DOWN * length * t + head.ahead * 0.085 * step(0.2, 0.65, t)
+        curve = (
+            root
+            + normal * 0.012 * np.sin(np.minimum(3 * t, 1.5))
+            - DOWN * length * t
+            + head.ahead * 0.085 * step(0.2, 0.65, t)
+        )
         curve = curve - head.right * 0.0 * forward
         if obstacles is not None:
             curve = head.outside(obstacles, curve, 0.018)
@@ -325,7 +361,9 @@ class _Head:
         """How far from the head's axis bodies and clothes reach, in directions and at heights; 0 where they do not."""
         shape = height.shape
         start = np.concatenate([np.broadcast_to(self.axis, (*shape, 2)), height[..., None]], axis=-1) + away * 0.26
-        face, where = obstacles.trace(start.reshape(-1, 3).astype(np.float32), (-away).reshape(-1, 3).astype(np.float32))
+        face, where = obstacles.trace(
+            start.reshape(-1, 3).astype(np.float32), (-away).reshape(-1, 3).astype(np.float32)
+        )
         met = np.flatnonzero(face >= 0)
         reach = np.zeros(len(face))
         reach[met] = np.maximum(0.26 - where[met, 2], 0.0)
@@ -353,11 +391,14 @@ def _ball(name: str, centre: np.ndarray, pole: np.ndarray, radius: float, seed: 
     turn, polar = np.meshgrid(np.linspace(0, 2 * np.pi, 40), np.linspace(0, np.pi, 22), indexing="ij")
     spiral = 0.06 * np.sin(3 * turn + 9 * polar)
     size = radius * (1 + spiral)
-    local = np.stack([np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), 0.78 * np.cos(polar)], -1) * size[..., None]
+    local = (
+        np.stack([np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), 0.78 * np.cos(polar)], -1)
+        * size[..., None]
+    )
     vertices = centre + local[..., :1] * side + local[..., 1:2] * other + local[..., 2:] * pole
     zero = np.zeros_like(turn)
     chart = np.stack([polar * 1.2 + turn / 6, turn / 3, np.full_like(turn, seed % 7), zero, zero, zero], -1)
-    return _grid(name, vertices, chart)
+    return _grid(name, vertices, chart, centre)
 
 
 def _tube(name: str, curve: np.ndarray, width: np.ndarray, along: np.ndarray, seed: int, waves: float) -> Mesh:
@@ -368,17 +409,28 @@ def _tube(name: str, curve: np.ndarray, width: np.ndarray, along: np.ndarray, se
     other = np.cross(ahead, side)
     turn = np.linspace(0, 2 * np.pi, 22)
     lock = 1 + 0.09 * np.sin(turn * 5 + seed)[None]
-    around = (np.cos(turn)[None, :, None] * side[:, None] + 0.8 * np.sin(turn)[None, :, None] * other[:, None]) * (width[:, None] * lock)[..., None]
+    around = (np.cos(turn)[None, :, None] * side[:, None] + 0.8 * np.sin(turn)[None, :, None] * other[:, None]) * (
+        width[:, None] * lock
+    )[..., None]
     vertices = curve[:, None] + around
     t, a = np.meshgrid(along, turn, indexing="ij")
     zero = np.zeros_like(t)
     twist = a / 3 + waves * np.sin(t * 14)
-    return _grid(name, vertices, np.stack([twist, t, zero + seed % 5, zero, zero, zero], -1))
+    return _grid(name, vertices, np.stack([twist, t, zero + seed % 5, zero, zero, zero], -1), curve[:, None])
 
 
-def _grid(name: str, vertices: np.ndarray, chart: np.ndarray) -> Mesh:
+def _grid(name: str, vertices: np.ndarray, chart: np.ndarray, inside: np.ndarray) -> Mesh:
+    """A mesh of a grid [columns, rows, 3] whose triangles face away from points inside."""
     columns, rows = vertices.shape[:2]
     index = np.arange(columns * rows).reshape(columns, rows)
     a, b, c, d = index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]
+    faces = np.cross(vertices[1:, :-1] - vertices[:-1, :-1], vertices[:-1, 1:] - vertices[:-1, :-1])
+    outward = (faces * (vertices - inside)[:-1, :-1]).sum() > 0
     triangles = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)]).reshape(-1, 3)
-    return Mesh(name, vertices.reshape(-1, 3).astype(np.float32), triangles.astype(np.int32), chart.reshape(-1, 6).astype(np.float32))
+    triangles = triangles if outward else triangles[:, ::-1]
+    return Mesh(
+        name,
+        vertices.reshape(-1, 3).astype(np.float32),
+        triangles.astype(np.int32),
+        chart.reshape(-1, 6).astype(np.float32),
+    )

@@ -36,7 +36,9 @@ def draw(sitting: Sitting) -> Drawn:
     seed = sitting.person.seed % 65521
     light = lit(sitting.scene, view, surfaces(view, sitting.materials), towards, sitting.person.light.softness, 2, seed)
     rng = np.random.Generator(np.random.PCG64([sitting.person.style, 5]))
-    return {"portrait": _painterly, "fullbody": _toon, "fashion": _photo}[sitting.person.look](sitting, view, light, towards, rng)
+    return {"portrait": _painterly, "fullbody": _toon, "fashion": _photo}[sitting.person.look](
+        sitting, view, light, towards, rng
+    )
 
 
 def shade(view: View, light: Lit, lamp: Light, towards: np.ndarray, camera: Camera) -> np.ndarray:
@@ -56,7 +58,11 @@ def shade(view: View, light: Lit, lamp: Light, towards: np.ndarray, camera: Came
     graze = (1 - np.clip((made.normal * toward).sum(1), 0, 1)) ** 2
     rim = rim * (0.35 + graze) * light.sky
     colour = made.albedo * (diffuse * np.asarray(lamp.key) + ambient + (0.5 * rim)[:, None] * np.asarray(lamp.rim))
-    return colour + (shine + made.glint)[:, None] * np.asarray(lamp.key) * 0.6 + (0.06 * rim)[:, None] * np.asarray(lamp.rim)
+    return (
+        colour
+        + (shine + made.glint)[:, None] * np.asarray(lamp.key) * 0.6
+        + (0.06 * rim)[:, None] * np.asarray(lamp.rim)
+    )
 
 
 def display(colour: np.ndarray, exposure: float = 1.0) -> np.ndarray:
@@ -77,7 +83,10 @@ def _solid(premultiplied: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     """Figure's own colours [H, W, 3], carried a little past its edge so that filters find no dark rim."""
     colour = premultiplied / np.maximum(coverage, 1e-4)[..., None]
     known = (coverage > 0.02).astype(np.float32)
-    spread = cv2.GaussianBlur(colour * known[..., None], (0, 0), 3) / np.maximum(cv2.GaussianBlur(known, (0, 0), 3), 1e-3)[..., None]
+    spread = (
+        cv2.GaussianBlur(colour * known[..., None], (0, 0), 3)
+        / np.maximum(cv2.GaussianBlur(known, (0, 0), 3), 1e-3)[..., None]
+    )
     return np.where(known[..., None] > 0, colour, spread).astype(np.float32)
 
 
@@ -88,8 +97,12 @@ def _finish(picture: np.ndarray, mask: np.ndarray, view: View) -> Drawn:
 def _painterly(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np.random.Generator) -> Drawn:
     """A bust in oil, gouache, watercolour or pastel, over a painter's ground."""
     camera, lamp = sitting.camera, sitting.person.light
-    palette = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in PALETTES[int(rng.integers(len(PALETTES)))]], np.float32)
-    figure = _solid(display(view.resolve(shade(view, light, lamp, towards, camera)) / np.maximum(view.coverage, 1e-4)[..., None]) * view.coverage[..., None], view.coverage)
+    palette = np.array(
+        [[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in PALETTES[int(rng.integers(len(PALETTES)))]],
+        np.float32,
+    )
+    light_mean = view.resolve(shade(view, light, lamp, towards, camera)) / np.maximum(view.coverage, 1e-4)[..., None]
+    figure = _solid(display(light_mean, 0.68) * view.coverage[..., None], view.coverage)
     ground = backdrops.painted(rng, camera.width, camera.height, palette[int(rng.integers(2)) :][:3])
     kind = int(rng.integers(4))
     strength = rng.uniform(0.05, 0.3)
@@ -105,24 +118,38 @@ def _painterly(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rn
     elif kind == 1:  # gouache: few steps of value
         value = picture.max(2, keepdims=True)
         stepped = (np.floor(value * 9) + 0.5) / 9
-        picture = picture * (1 + 0.7 * (stepped / np.maximum(value, 1e-3) - 1)) * (1 + 0.12 * _strokes(rng, picture, 9)[..., None] * (1 - 0.8 * fine))
+        picture = (
+            picture
+            * (1 + 0.7 * (stepped / np.maximum(value, 1e-3) - 1))
+            * (1 + 0.12 * _strokes(rng, picture, 9)[..., None] * (1 - 0.8 * fine))
+        )
     elif kind == 2:  # watercolour: pale, with darker rims and granulation
         soft = cv2.GaussianBlur(picture, (0, 0), 2.5)
         rims = np.clip(np.abs(picture - soft).mean(2) * 3, 0, 0.35)[..., None]
         grains = cv2.GaussianBlur(rng.normal(0, 1, picture.shape[:2]).astype(np.float32), (0, 0), 0.8)[..., None]
         picture = (0.16 + 0.86 * picture) * (1 - 0.5 * rims) * (1 + 0.05 * grains)
     else:  # pastel
-        picture = picture * (1 + 0.28 * _strokes(rng, picture, 11)[..., None] * (1 - 0.8 * fine) + rng.normal(0, 0.035, (*picture.shape[:2], 1)))
+        picture = picture * (
+            1
+            + 0.28 * _strokes(rng, picture, 11)[..., None] * (1 - 0.8 * fine)
+            + rng.normal(0, 0.035, (*picture.shape[:2], 1))
+        )
     weave = 0.012 * (np.sin(np.arange(camera.width) * 1.9)[None] + np.sin(np.arange(camera.height) * 1.7)[:, None])
     return _finish(picture * (1 + weave[..., None]), view.coverage, view)
 
 
 def _features(view: View) -> np.ndarray:
-    """Where eyes, brows, nose and mouth are [H, W], in 0..0.75, fading out over a few pixels."""
+    """Where eyes, brows, nose and mouth are [H, W], in 0..0.8, fading out over a few pixels."""
     x, y, z = np.abs(view.hits.chart[:, 0]), view.hits.chart[:, 1], view.hits.chart[:, 2]
-    face = view.of("skin") & (y < -0.1) & (x < 0.06) & (((z > 0.706) & (z < 0.757)) | ((z > 0.645) & (z < 0.7) & (x < 0.03)))
-    chosen = (face | view.of("eye", "lashes", "teeth", "mouth", "tongue")).astype(np.float32)
-    return 0.75 * cv2.GaussianBlur(view.resolve(chosen[:, None])[..., 0], (0, 0), 2.0)
+    face = (
+        view.of("skin")
+        & (y < -0.1)
+        & (x < 0.06)
+        & (((z > 0.706) & (z < 0.757)) | ((z > 0.645) & (z < 0.7) & (x < 0.03)))
+    )
+    skin = 0.45 * (view.of("skin") & (z > 0.6))  # and the rest of the face half so fine
+    chosen = np.where(face | view.of("eye", "lashes", "teeth", "mouth", "tongue"), 0.8, skin).astype(np.float32)
+    return cv2.GaussianBlur(view.resolve(chosen[:, None])[..., 0], (0, 0), 2.0)
 
 
 def _toned(picture: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -169,8 +196,8 @@ def _strokes(rng: np.random.Generator, picture: np.ndarray, length: int) -> np.n
         turn = np.pi * index / 6
         kernel = np.zeros((length, length), np.float32)
         middle = length // 2
-        reach = middle * np.array([np.cos(turn), np.sin(turn)])
-        cv2.line(kernel, tuple(int(round(middle - v)) for v in reach), tuple(int(round(middle + v)) for v in reach), 1.0, 1)
+        reach = np.rint(middle * np.array([np.cos(turn), np.sin(turn)])).astype(int)
+        cv2.line(kernel, (middle - reach).tolist(), (middle + reach).tolist(), 1.0, 1)
         near = np.maximum(np.cos(angle - turn) ** 2, 1e-3) ** 6
         result += near * cv2.filter2D(marks, -1, kernel / kernel.sum())
         weights += near
@@ -179,10 +206,10 @@ def _strokes(rng: np.random.Generator, picture: np.ndarray, length: int) -> np.n
 
 def _toon(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np.random.Generator) -> Drawn:
     """A character in flat bands of colour with ink lines, before a flat ground."""
-    camera, lamp, made = sitting.camera, sitting.person.light, light.surface
+    camera, made = sitting.camera, light.surface
     facing = (made.normal @ towards) * (0.35 + 0.65 * light.key)
     band = 0.55 * step(0.02, 0.07, facing) + 0.45 * step(0.45, 0.5, facing)
-    albedo = display(made.albedo * 1.55)
+    albedo = display(made.albedo * 1.3)
     grey = albedo.mean(1, keepdims=True)
     albedo = np.clip(grey + (albedo - grey) * 1.25, 0, 1)
     tint = np.array([0.60, 0.54, 0.72]) + 0.1 * rng.random(3)
@@ -223,8 +250,13 @@ def _ink(view: View) -> tuple[np.ndarray, np.ndarray]:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     inner = cv2.dilate(lines, disc)
     body = (piece >= 0).astype(np.uint8)
-    rim = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * SUB - 1, 2 * SUB - 1))) - cv2.erode(body, disc)
-    shrink = lambda fine: cv2.resize(fine.astype(np.float32), None, fx=1 / SUB, fy=1 / SUB, interpolation=cv2.INTER_AREA)  # noqa: E731
+    rim = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * SUB - 1, 2 * SUB - 1))) - cv2.erode(
+        body, disc
+    )
+
+    def shrink(fine: np.ndarray) -> np.ndarray:
+        return cv2.resize(fine.astype(np.float32), None, fx=1 / SUB, fy=1 / SUB, interpolation=cv2.INTER_AREA)
+
     return 0.75 * shrink(inner), shrink(rim)
 
 

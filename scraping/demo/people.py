@@ -9,9 +9,11 @@ import numpy as np
 
 from inference.figure.body import ADULT_AGE
 from inference.figure.shading import Skin, linear
+from scraping.demo.chance import Draw
 from scraping.demo.hair import STYLES, Hair
+from scraping.demo.outfits import CLOTHS, draw_outfit
 from scraping.demo.poses import Pose
-from scraping.demo.wardrobe import Cloth, Outfit, Shoes, Skirt, Top, Trousers
+from scraping.demo.wardrobe import Outfit
 
 LOOKS = ("portrait", "fullbody", "fashion")
 
@@ -29,48 +31,91 @@ HAIRS = {
     "pink": ("#a63d6a", "#d8719b"), "teal": ("#155a62", "#2f929a"), "violet": ("#45276e", "#7a4fb0"),
 }  # fmt: skip
 NATURAL_HAIRS = tuple(name for name in HAIRS if name not in ("grey", "white", "pink", "teal", "violet"))
-CLOTHS = (
-    "#f2efe8", "#dcd3c2", "#b9a58a", "#1d1d22", "#2d2f3a", "#4b4f57", "#7b8088", "#1f2f52", "#2f4d7d", "#4f7fb0",
-    "#9cc3d9", "#7a1f2b", "#a83236", "#d0533f", "#e2875b", "#e9b44c", "#f0d68a", "#2e5339", "#4f7a4e", "#8fae7c",
-    "#2c5d5f", "#5aa6a0", "#5b3a66", "#8d6aa3", "#c79bc2", "#d77a92", "#f0b9b8", "#6b4530", "#8f6747", "#c08552",
-)  # fmt: skip
-TROUSER_CLOTHS = CLOTHS[:2] + CLOTHS[3:12] + CLOTHS[17:19] + ("#5b3a66", "#4a3024")
-DENIMS = ("#1c2a44", "#2b4164", "#3f5d86", "#5f7fa6", "#22242b", "#8fa6bd")
-LEATHERS = ("#1a1512", "#3a2417", "#5a3821", "#7d5130", "#f0ece4", "#7c1d20", "#23303f")
 EXPRESSIONS = {
-    "calm": {},
-    "soft smile": {"mouthSmileLeft": 0.35, "mouthSmileRight": 0.35, "cheekSquintLeft": 0.2, "cheekSquintRight": 0.2},
+    "calm": {"mouthSmileLeft": 0.16, "mouthSmileRight": 0.16},
+    "soft smile": {"mouthSmileLeft": 0.42, "mouthSmileRight": 0.42, "cheekSquintLeft": 0.2, "cheekSquintRight": 0.2},
     "smile": {
-        "mouthSmileLeft": 0.65, "mouthSmileRight": 0.65, "cheekSquintLeft": 0.45, "cheekSquintRight": 0.45,
-        "eyeSquintLeft": 0.2, "eyeSquintRight": 0.2,
+        "mouthSmileLeft": 0.65,
+        "mouthSmileRight": 0.65,
+        "cheekSquintLeft": 0.45,
+        "cheekSquintRight": 0.45,
+        "eyeSquintLeft": 0.2,
+        "eyeSquintRight": 0.2,
     },
     "broad smile": {
-        "mouthSmileLeft": 0.75, "mouthSmileRight": 0.75, "jawOpen": 0.12, "mouthUpperUpLeft": 0.35,
-        "mouthUpperUpRight": 0.35, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15, "cheekSquintLeft": 0.5,
-        "cheekSquintRight": 0.5, "eyeSquintLeft": 0.25, "eyeSquintRight": 0.25,
+        "mouthSmileLeft": 0.75,
+        "mouthSmileRight": 0.75,
+        "jawOpen": 0.12,
+        "mouthUpperUpLeft": 0.35,
+        "mouthUpperUpRight": 0.35,
+        "mouthLowerDownLeft": 0.15,
+        "mouthLowerDownRight": 0.15,
+        "cheekSquintLeft": 0.5,
+        "cheekSquintRight": 0.5,
+        "eyeSquintLeft": 0.25,
+        "eyeSquintRight": 0.25,
     },
     "laugh": {
-        "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7, "jawOpen": 0.3, "mouthUpperUpLeft": 0.35,
-        "mouthUpperUpRight": 0.35, "cheekSquintLeft": 0.6, "cheekSquintRight": 0.6, "eyeSquintLeft": 0.4,
+        "mouthSmileLeft": 0.7,
+        "mouthSmileRight": 0.7,
+        "jawOpen": 0.3,
+        "mouthUpperUpLeft": 0.35,
+        "mouthUpperUpRight": 0.35,
+        "cheekSquintLeft": 0.6,
+        "cheekSquintRight": 0.6,
+        "eyeSquintLeft": 0.4,
         "eyeSquintRight": 0.4,
     },
-    "speaking": {"jawOpen": 0.18, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2, "mouthUpperUpLeft": 0.12, "mouthUpperUpRight": 0.12},
-    "surprise": {"jawOpen": 0.22, "browInnerUp": 0.6, "browOuterUpLeft": 0.5, "browOuterUpRight": 0.5, "eyeWideLeft": 0.3, "eyeWideRight": 0.3},
+    "speaking": {
+        "jawOpen": 0.18,
+        "mouthLowerDownLeft": 0.2,
+        "mouthLowerDownRight": 0.2,
+        "mouthUpperUpLeft": 0.12,
+        "mouthUpperUpRight": 0.12,
+    },
+    "surprise": {
+        "jawOpen": 0.22,
+        "browInnerUp": 0.6,
+        "browOuterUpLeft": 0.5,
+        "browOuterUpRight": 0.5,
+        "eyeWideLeft": 0.3,
+        "eyeWideRight": 0.3,
+    },
     "wry": {"mouthSmileLeft": 0.5, "mouthDimpleLeft": 0.3, "browOuterUpRight": 0.4},
     "thoughtful": {"browInnerUp": 0.35, "mouthPressLeft": 0.3, "mouthPressRight": 0.3},
     "resolute": {"browDownLeft": 0.35, "browDownRight": 0.35, "mouthPressLeft": 0.25, "mouthPressRight": 0.25},
-}  # fmt: skip
+}
 FACE_CHANGES = (
-    ("cheek-bones", 0.5, True), ("cheek-volume", 0.6, True), ("cheek-inner", 0.4, True), ("chin-height-incr", 0.5, False),
-    ("chin-prominent-incr", 0.5, False), ("chin-width-incr", 0.7, False), ("chin-jaw-drop-incr", 0.5, False),
-    ("chin-bones-incr", 0.5, False), ("eye-scale", 0.45, True), ("eye-height2", 0.5, True), ("eye-corner1-up", None, True),
-    ("forehead-scale-vert-incr", 0.4, False), ("forehead-trans-forward", 0.3, False), ("head-fat-incr", 0.4, False),
-    ("head-scale-horiz-incr", 0.35, False), ("head-scale-vert-incr", 0.25, False), ("mouth-scale-horiz-incr", 0.5, False),
-    ("mouth-lowerlip-volume-incr", 0.7, False), ("mouth-upperlip-volume-incr", 0.7, False), ("mouth-trans-up", 0.3, False),
-    ("nose-scale-horiz-incr", 0.6, False), ("nose-scale-vert-incr", 0.5, False), ("nose-hump-incr", 0.5, False),
-    ("nose-point-up", 0.6, False), ("nose-width2-incr", 0.5, False), ("nose-scale-depth-incr", 0.5, False),
-    ("eyebrows-trans-up", 0.4, False), ("eyebrows-angle-up", 0.5, False), ("neck-scale-vert-incr", 0.3, False),
-)  # fmt: skip
+    ("cheek-bones", 0.5, True),
+    ("cheek-volume", 0.6, True),
+    ("cheek-inner", 0.4, True),
+    ("chin-height-incr", 0.5, False),
+    ("chin-prominent-incr", 0.5, False),
+    ("chin-width-incr", 0.7, False),
+    ("chin-jaw-drop-incr", 0.5, False),
+    ("chin-bones-incr", 0.5, False),
+    ("eye-scale", 0.45, True),
+    ("eye-height2", 0.5, True),
+    ("eye-corner1-up", 0.5, True),
+    ("forehead-scale-vert-incr", 0.4, False),
+    ("forehead-trans-forward", 0.3, False),
+    ("head-fat-incr", 0.4, False),
+    ("head-scale-horiz-incr", 0.35, False),
+    ("head-scale-vert-incr", 0.25, False),
+    ("mouth-scale-horiz-incr", 0.5, False),
+    ("mouth-lowerlip-volume-incr", 0.7, False),
+    ("mouth-upperlip-volume-incr", 0.7, False),
+    ("mouth-trans-up", 0.3, False),
+    ("nose-scale-horiz-incr", 0.6, False),
+    ("nose-scale-vert-incr", 0.5, False),
+    ("nose-hump-incr", 0.5, False),
+    ("nose-point-up", 0.6, False),
+    ("nose-width2-incr", 0.5, False),
+    ("nose-scale-depth-incr", 0.5, False),
+    ("eyebrows-trans-up", 0.4, False),
+    ("eyebrows-angle-up", 0.5, False),
+    ("neck-scale-vert-incr", 0.3, False),
+)
 FEMALE_FACE = {
     "eye-scale": 0.3, "chin-width-incr": -0.3, "chin-prominent-incr": -0.15, "nose-scale-horiz-incr": -0.3,
     "nose-scale-vert-incr": -0.2, "nose-width2-incr": -0.3, "nose-hump-incr": -0.25, "mouth-lowerlip-volume-incr": 0.3,
@@ -149,7 +194,7 @@ class Person:
 
 def person(seed: int, look: str) -> Person:
     """Draw the person of a seed, as she or he is shown in one of `LOOKS`."""
-    draw = _Draw(np.random.Generator(np.random.PCG64([seed, LOOKS.index(look), 77])))
+    draw = Draw(np.random.Generator(np.random.PCG64([seed, LOOKS.index(look), 77])))
     female = draw.chance(0.5)
     age = draw.skewed(ADULT_AGE + 0.003, 0.97, 1.8)
     races = np.clip(draw.rng.dirichlet([0.7, 0.7, 0.7]), 0.02, 1)
@@ -158,8 +203,8 @@ def person(seed: int, look: str) -> Person:
     hair = _hair(draw, female, races)
     colours = tuple(linear(colour) for colour in HAIRS[hair_name])
     draw.tone = tone
-    outfit, garments = _outfit(draw, female, look)
-    expression = draw.pick(EXPRESSIONS, [3, 4, 4, 3, 1.5, 1, 0.5, 1, 1, 0.7])
+    outfit, garments = draw_outfit(draw, female)
+    expression = draw.pick(EXPRESSIONS, [2.5, 4.5, 4.5, 3, 1.5, 0.8, 0.4, 1, 0.5, 0.5])
     frame = _framing(draw, look)
     return Person(
         seed=seed,
@@ -182,46 +227,16 @@ def person(seed: int, look: str) -> Person:
     )
 
 
-class _Draw:
-    """Short names for what is drawn from one generator."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.tone = np.zeros(3)  # of the skin, once drawn
-
-    def colour(self, choices: tuple[str, ...]) -> str:
-        """Pick a cloth's colour that nobody takes for skin."""
-        apart = [c for c in choices if np.abs(np.sqrt(linear(c)) - np.sqrt(self.tone)).max() > 0.22]
-        return self.pick(apart or ("#2d2f3a",))
-
-    def chance(self, probability: float) -> bool:
-        return bool(self.rng.random() < probability)
-
-    def between(self, low: float, high: float) -> float:
-        return float(self.rng.uniform(low, high))
-
-    def skewed(self, low: float, high: float, power: float) -> float:
-        return float(low + (high - low) * self.rng.random() ** power)
-
-    def near(self, spread: float, limit: float) -> float:
-        return float(np.clip(self.rng.normal(0, spread), -limit, limit))
-
-    def pick(self, choices: object, weights: list[float] | None = None) -> object:
-        options = list(choices)
-        share = None if weights is None else np.array(weights, float) / np.sum(weights)
-        return options[int(self.rng.choice(len(options), p=share))]
-
-
-def _tone(draw: _Draw, races: np.ndarray) -> np.ndarray:
+def _tone(draw: Draw, races: np.ndarray) -> np.ndarray:
     african, asian, _ = races / races.sum()
     depth = np.clip(8.6 * african + 2.6 * asian + 0.8 + draw.near(1.0, 2.0), 0, len(SKINS) - 1.001)
     low = int(depth)
     a, b = np.array(linear(SKINS[low])), np.array(linear(SKINS[low + 1]))
     tone = a + (b - a) * (depth - low)
-    return np.clip(tone * (1 + np.array([0.02, 0, -0.03]) * draw.near(1, 2)), 0.01, 0.9)
+    return np.clip(tone * [0.9, 0.86, 0.82] * (1 + np.array([0.02, 0, -0.03]) * draw.near(1, 2)), 0.01, 0.9)
 
 
-def _hair_name(draw: _Draw, age: float, races: np.ndarray, look: str) -> str:
+def _hair_name(draw: Draw, age: float, races: np.ndarray, look: str) -> str:
     if draw.chance(np.clip((age - 0.8) * 5, 0, 0.85)):
         return draw.pick(("grey", "white"))
     if draw.chance(0.12 if look == "fullbody" else 0.035):
@@ -231,7 +246,7 @@ def _hair_name(draw: _Draw, age: float, races: np.ndarray, look: str) -> str:
     return draw.pick(NATURAL_HAIRS)
 
 
-def _hair(draw: _Draw, female: bool, races: np.ndarray) -> Hair:
+def _hair(draw: Draw, female: bool, races: np.ndarray) -> Hair:
     coily = races[0] / races.sum() > 0.45
     weights = dict.fromkeys(STYLES, 1.0)
     for style in ("buzz", "crop", "quiff", "side-part"):
@@ -251,7 +266,7 @@ def _hair(draw: _Draw, female: bool, races: np.ndarray) -> Hair:
     )
 
 
-def _phenotype(draw: _Draw, female: bool, age: float, races: np.ndarray) -> tuple[tuple[str, float], ...]:
+def _phenotype(draw: Draw, female: bool, age: float, races: np.ndarray) -> tuple[tuple[str, float], ...]:
     gender = 0.93 + draw.near(0.05, 0.07) if female else 0.07 + draw.near(0.05, 0.07)
     values = {
         "gender": gender,
@@ -269,14 +284,11 @@ def _phenotype(draw: _Draw, female: bool, age: float, races: np.ndarray) -> tupl
     return tuple((name, round(float(value), 4)) for name, value in values.items())
 
 
-def _changes(draw: _Draw, look: str, female: bool) -> tuple[tuple[str, float], ...]:
+def _changes(draw: Draw, look: str, female: bool) -> tuple[tuple[str, float], ...]:
     """Vary the face; drawings get larger eyes."""
     changes = {}
     for name, most, paired in FACE_CHANGES:
-        if most is None:
-            value = draw.near(0.25, 0.5)
-        else:
-            value = draw.near(most * 0.5, most)
+        value = draw.near(most * 0.5, most)
         value += FEMALE_FACE.get(name, 0.0) if female else MALE_FACE.get(name, 0.0)
         if name == "eye-scale":
             value += {"portrait": 0.15, "fullbody": 0.6, "fashion": 0.05}[look]
@@ -293,7 +305,7 @@ def _full_label(label: str) -> str:
 
 
 def _skin(
-    draw: _Draw, female: bool, tone: np.ndarray, age: float, hair: tuple[tuple[float, ...], ...], cut: Hair, look: str
+    draw: Draw, female: bool, tone: np.ndarray, age: float, hair: tuple[tuple[float, ...], ...], cut: Hair, look: str
 ) -> Skin:
     depth = float(tone.mean())
     painted = draw.between(0.3, 1.0) if female and draw.chance(0.65) else draw.between(0.0, 0.2)
@@ -317,126 +329,10 @@ def _skin(
     )
 
 
-def _cloth(draw: _Draw, colour: str, patterns: tuple[str, ...], folds: float, **more: object) -> Cloth:
-    others = [c for c in CLOTHS if np.abs(np.sqrt(linear(c)) - np.sqrt(linear(colour))).max() > 0.15]
-    colours = tuple(linear(c) for c in (colour, draw.pick(others), draw.pick(others)))
-    return Cloth(colours, draw.pick(patterns), draw.between(0.75, 1.35), folds * draw.between(0.7, 1.2), seed=int(draw.rng.integers(997)), **more)
-
-
-def _outfit(draw: _Draw, female: bool, look: str) -> tuple[Outfit, tuple[str, ...]]:
-    """Put an outfit together: a closed top and closed legs or skirt always, then what goes over it."""
-    kinds = {"dress": 3.0, "skirt": 2.5, "trousers": 3.0, "suit": 0.8} if female else {"trousers": 5.0, "suit": 1.5, "shorts": 0.7}
-    kind = draw.pick(kinds, list(kinds.values()))
-    if kind == "dress":
-        return _dress(draw)
-    top, top_name = _top(draw, female)
-    tops: list[Top] = [top]
-    legs = skirt = coat_skirt = None
-    if kind == "skirt":
-        skirt = _skirt(draw, None)
-        names = [top_name, "a skirt"]
-        tops[0] = _tucked(top)
-    elif kind == "suit":
-        colour = draw.colour(("#1d1d22", "#2d2f3a", "#4b4f57", "#1f2f52", "#6b4530", "#7b8088", "#b9a58a", "#7a1f2b"))
-        made = _cloth(draw, colour, ("plain", "plain", "pinstripes", "check"), 0.6)
-        legs = Trousers(made, -0.76, draw.between(0.25, 0.5))
-        tops = [_tucked(top), Top(made, "long", "v", draw.between(-0.10, -0.04), 0.019, opening=0.02 + draw.between(0, 0.03), collar=True)]
-        names = [top_name, "a suit"]
-    else:
-        denim = draw.chance(0.5)
-        colour = draw.colour(DENIMS if denim else TROUSER_CLOTHS)
-        made = _cloth(draw, colour, ("denim",) if denim else ("plain", "plain", "check", "pinstripes"), 0.9)
-        short = kind == "shorts"
-        legs = Trousers(made, draw.between(-0.40, -0.30) if short else draw.pick((-0.76, -0.755, -0.68)), draw.between(0.1, 0.7), 0.14)
-        names = [top_name, "shorts" if short else "jeans" if denim else "trousers"]
-        if draw.chance(0.35):
-            tops[0] = _tucked(top)
-    if kind != "suit" and draw.chance(0.33):
-        over, over_skirt, name = _over(draw)
-        tops.append(over)
-        coat_skirt = over_skirt
-        names.append(name)
-    belt = None
-    if tops[0].hem > 0.05 and draw.chance(0.6):
-        belt = Cloth((linear(draw.pick(LEATHERS)),), "leather", gloss=0.35, folds=0.1)
-    bare_legs = skirt is not None or kind == "shorts"
-    stockings = Cloth((linear(draw.colour(CLOTHS[3:8])),), "plain", folds=0.1) if skirt and draw.chance(0.4) else None
-    shoes = _shoes(draw, boots=bare_legs, female=female)
-    outfit = Outfit(tuple(tops), legs, skirt, shoes, belt, stockings, coat_skirt)
-    return outfit, tuple(names)
-
-
-def _tucked(top: Top) -> Top:
-    return Top(top.cloth, top.sleeve, top.neckline, 0.115, min(top.loose, 0.008), top.opening, top.collar)
-
-
-def _dress(draw: _Draw) -> tuple[Outfit, tuple[str, ...]]:
-    made = _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "floral", "dots", "stripes", "check", "diamonds"), 0.8)
-    sleeve = draw.pick(("none", "cap", "short", "elbow", "three-quarter", "long"))
-    top = Top(made, sleeve, draw.pick(("crew", "v", "scoop", "boat")), 0.115, draw.between(0.004, 0.008))
-    skirt = _skirt(draw, made)
-    tops, coat_skirt, names = (top,), None, ["a dress"]
-    if draw.chance(0.15):
-        over, coat_skirt, name = _over(draw)
-        tops, names = (top, over), ["a dress", name]
-    belt = Cloth((linear(draw.pick(LEATHERS + CLOTHS)),), "leather", gloss=0.2, folds=0.1) if draw.chance(0.6) else None
-    stockings = Cloth((linear(draw.colour(CLOTHS[3:8])),), "plain", folds=0.1) if draw.chance(0.25) else None
-    return Outfit(tops, None, skirt, _shoes(draw, True, True), belt, stockings, coat_skirt), tuple(names)
-
-
-def _skirt(draw: _Draw, made: Cloth | None) -> Skirt:
-    cloth = made or _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "check", "floral", "denim", "leather", "stripes"), 0.7)
-    hem = draw.pick((-0.30, -0.38, -0.48, -0.62)) + draw.near(0.02, 0.04)
-    return Skirt(cloth, hem, draw.between(0.0, 0.32), draw.between(0.1, 1.0))
-
-
-def _top(draw: _Draw, female: bool) -> tuple[Top, str]:
-    kinds = {"a T-shirt": 3, "a shirt": 3, "a sweater": 2.5, "a blouse": 2.5 if female else 0, "a roll-neck": 1, "a hoodie": 1, "a polo shirt": 0.3 if female else 1}
-    name = draw.pick(kinds, list(kinds.values()))
-    colour = draw.colour(CLOTHS)
-    hem = draw.between(-0.06, 0.0)
-    if name == "a T-shirt":
-        made = _cloth(draw, colour, ("plain", "stripes", "blocks", "plain"), 0.9)
-        return Top(made, draw.pick(("short", "elbow", "cap", "short")), draw.pick(("crew", "crew", "v", "scoop")), hem, draw.between(0.008, 0.016)), name
-    if name in ("a shirt", "a polo shirt"):
-        made = _cloth(draw, colour, ("plain", "stripes", "check", "pinstripes", "dots"), 1.0, trim="buttons")
-        sleeve = "short" if name == "a polo shirt" else draw.pick(("long", "long", "three-quarter", "short"))
-        return Top(made, sleeve, "crew", hem, draw.between(0.010, 0.016), collar=True), name
-    if name == "a blouse":
-        made = _cloth(draw, colour, ("plain", "floral", "dots", "stripes", "plain"), 1.1, gloss=0.12)
-        return Top(made, draw.pick(("long", "three-quarter", "elbow", "cap", "none")), draw.pick(("v", "scoop", "boat")), hem, draw.between(0.008, 0.015)), name
-    if name == "a hoodie":
-        made = _cloth(draw, colour, ("plain", "blocks"), 1.3, trim="zip")
-        return Top(made, "long", "crew", hem, draw.between(0.018, 0.024), collar=True), name
-    made = _cloth(draw, colour, ("knit", "knit", "stripes", "diamonds"), 0.9)
-    neck = "roll" if name == "a roll-neck" else draw.pick(("crew", "v", "boat"))
-    return Top(made, draw.pick(("long", "long", "three-quarter")), neck, hem, draw.between(0.010, 0.019)), name
-
-
-def _over(draw: _Draw) -> tuple[Top, Skirt | None, str]:
-    """A jacket or coat, open in front, over a closed top."""
-    opening = draw.between(0.035, 0.07)
-    if draw.chance(0.5):
-        leather = draw.chance(0.4)
-        colour = draw.colour(LEATHERS[:4] if leather else DENIMS + CLOTHS)
-        made = _cloth(draw, colour, ("leather",) if leather else ("denim", "plain", "check"), 1.2, gloss=0.3 if leather else 0.05)
-        return Top(made, "long", "v", draw.between(-0.04, 0.04), 0.028, opening, True), None, "a jacket"
-    made = _cloth(draw, draw.colour(CLOTHS), ("plain", "plain", "check", "pinstripes"), 1.0)
-    skirt = Skirt(made, draw.between(-0.5, -0.25), 0.12, 0.12, opening=opening, loose=0.03)
-    return Top(made, "long", "v", 0.08, 0.030, opening, True), skirt, "a coat"
-
-
-def _shoes(draw: _Draw, boots: bool, female: bool) -> Shoes:
-    kind = draw.pick(("flats", "trainers", "ankle boots", "boots"), [2, 3, 2, 1.5 if boots and female else 0])
-    top = {"flats": -0.762, "trainers": -0.738, "ankle boots": -0.66, "boots": -0.46}[kind]
-    sole = linear("#efece6") if kind == "trainers" else linear(draw.pick(("#1a1512", "#3a2417", "#d8cfc0")))
-    colour = draw.pick(CLOTHS if kind in ("trainers", "flats") else LEATHERS)
-    return Shoes(Cloth((linear(colour),), "leather", folds=0.15, gloss=0.25), sole, top, draw.between(0.008, 0.022))
-
-
-def _pose(draw: _Draw, look: str, frame: Framing) -> Pose:
+def _pose(draw: Draw, look: str, frame: Framing) -> Pose:
     pairs = (
-        ("hang", "hang"), ("loose", "hang"), ("hang", "loose"), ("akimbo", "hang"), ("hang", "akimbo"), ("akimbo", "akimbo"),
+        ("hang", "hang"), ("loose", "hang"), ("hang", "loose"), ("akimbo", "hang"), ("hang", "akimbo"), 
+        ("akimbo", "akimbo"),
         ("pocket", "hang"), ("hang", "pocket"), ("pocket", "pocket"), ("front", "loose"), ("behind", "behind"),
         ("wave", "hang"), ("hang", "wave"), ("fold", "front"), ("loose", "loose"), ("akimbo", "pocket"),
     )  # fmt: skip
@@ -444,7 +340,9 @@ def _pose(draw: _Draw, look: str, frame: Framing) -> Pose:
     left, right = draw.pick(pairs, weights)
     legs = draw.pick(("stand", "contrapposto", "walk", "apart", "cross"), [2, 4, 3, 1, 0.8])
     if legs == "walk":
-        left, right = draw.pick((("hang", "hang"), ("loose", "loose"), ("hang", "pocket"), ("wave", "hang")), [4, 3, 1, 0.5])
+        left, right = draw.pick(
+            (("hang", "hang"), ("loose", "loose"), ("hang", "pocket"), ("wave", "hang")), [4, 3, 1, 0.5]
+        )
     if look == "portrait":
         left, right, legs = "hang", "hang", "stand"
     turn = draw.near(16, 32)
@@ -467,7 +365,7 @@ def _pose(draw: _Draw, look: str, frame: Framing) -> Pose:
     )
 
 
-def _light(draw: _Draw, look: str) -> Light:
+def _light(draw: Draw, look: str) -> Light:
     warm = np.array([1.0, 0.86, 0.70])
     cool = np.array([0.80, 0.90, 1.0])
     blend = draw.between(0, 1)
@@ -488,7 +386,7 @@ def _light(draw: _Draw, look: str) -> Light:
     )
 
 
-def _framing(draw: _Draw, look: str) -> Framing:
+def _framing(draw: Draw, look: str) -> Framing:
     if look == "portrait":
         return Framing(
             draw.near(12, 22), draw.between(-0.05, 0.08), draw.between(20, 30), draw.between(0.46, 0.56),
@@ -499,5 +397,3 @@ def _framing(draw: _Draw, look: str) -> Framing:
         draw.between(0.84, 0.92) if look == "fullbody" else draw.between(0.72, 0.90),
         (draw.near(0.03, 0.08), draw.near(0.01, 0.02)), 0.0,
     )  # fmt: skip
-
-

@@ -86,7 +86,9 @@ def _legs(pose: Pose) -> dict[str, np.ndarray]:
     result = {}
     for side, (flexion, opening, knee, out) in plain.items():
         sign = 1 if side == "L" else -1
-        result[f"upperleg01.{side}"] = about("z", sign * out * 0.6) @ about("x", -flexion) @ about("y", -sign * opening + hip)
+        result[f"upperleg01.{side}"] = (
+            about("z", sign * out * 0.6) @ about("x", -flexion) @ about("y", -sign * opening + hip)
+        )
         result[f"lowerleg01.{side}"] = about("x", knee)
         ground = flexion - knee if pose.legs != "walk" or side == free else (flexion - knee) * 0.35
         result[f"foot.{side}"] = about("z", sign * out * 0.4) @ about("x", ground)
@@ -95,26 +97,35 @@ def _legs(pose: Pose) -> dict[str, np.ndarray]:
 
 def _arm(kind: str, side: str, slack: float, body: Body, shape: Shape, pose: Pose) -> dict[str, np.ndarray]:
     sign = 1.0 if side == "L" else -1.0
-    shoulder, elbow, wrist = (shape.heads[body.bone[f"{bone}.{side}"]] for bone in ("upperarm01", "lowerarm01", "wrist"))
+    shoulder, elbow, wrist = (
+        shape.heads[body.bone[f"{bone}.{side}"]] for bone in ("upperarm01", "lowerarm01", "wrist")
+    )
     hip = shape.heads[body.bone[f"upperleg01.{side}"]]
     upper, lower = np.linalg.norm(elbow - shoulder), np.linalg.norm(wrist - elbow)
     reach = upper + lower
-    wide = abs(shoulder[0])
     swing = 0.0
     if pose.legs == "walk":
         swing = (1 if (pose.lean > 0) == (side == "L") else -1) * 0.26 * pose.stride
-    goals = {
-        "hang": (shoulder + [sign * (0.055 + 0.05 * slack), -reach * (0.10 + swing + 0.08 * slack), -reach * 0.955], (sign * 0.5, 1.0, 0.0)),
-        "loose": (shoulder + [sign * (0.10 + 0.05 * slack), -reach * (0.22 + swing), -reach * (0.88 - 0.06 * slack)], (sign * 0.7, 1.0, 0.0)),
-        "akimbo": ([sign * (abs(hip[0]) + 0.105), hip[1] - 0.035 + 0.04 * slack, hip[2] + 0.13], (sign * 1.0, 0.45, 0.1)),
-        "pocket": ([sign * (abs(hip[0]) + 0.105), hip[1] - 0.075, hip[2] + 0.04 - 0.03 * slack], (sign * 0.9, 0.9, 0.0)),
-        "front": ([sign * (0.05 + 0.08 * slack), hip[1] - 0.24, hip[2] + 0.08 + 0.1 * slack], (sign * 1.0, 0.3, -0.3)),
-        "behind": ([sign * (0.10 + 0.04 * slack), hip[1] + 0.19, hip[2] + 0.08], (sign * 1.0, 0.4, 0.0)),
-        "wave": (shoulder + [sign * (0.24 + 0.06 * slack), -0.14, 0.17 + 0.12 * slack], (sign * 0.8, 0.2, -1.0)),
-        "fold": ([sign * (wide - 0.22 - 0.03 * slack), shoulder[1] - 0.27, shoulder[2] - 0.25], (sign * 1.0, 0.1, -0.7)),
-    }  # fmt: skip
-    goal, hint = goals[kind]
-    return _reach(side, shoulder, elbow, wrist, np.asarray(goal, float), np.asarray(hint, float), kind)
+    side_of_hip = abs(hip[0]) + 0.105
+    down, ahead = reach * (0.88 - 0.06 * slack), reach * (0.22 + swing)
+    from_shoulder = {
+        "hang": ((0.055 + 0.05 * slack, -reach * (0.10 + swing + 0.08 * slack), -reach * 0.955), (0.5, 1.0, 0.0)),
+        "loose": ((0.10 + 0.05 * slack, -ahead, -down), (0.7, 1.0, 0.0)),
+        "wave": ((0.24 + 0.06 * slack, -0.14, 0.17 + 0.12 * slack), (0.8, 0.2, -1.0)),
+        "fold": ((-0.22 - 0.03 * slack, -0.27, -0.25), (1.0, 0.1, -0.7)),
+    }
+    from_hip = {  # across from the middle of the body, ahead of and above the hip
+        "akimbo": ((side_of_hip, -0.035 + 0.04 * slack, 0.13), (1.0, 0.45, 0.1)),
+        "pocket": ((side_of_hip, -0.075, 0.04 - 0.03 * slack), (0.9, 0.9, 0.0)),
+        "front": ((0.05 + 0.08 * slack, -0.24, 0.08 + 0.1 * slack), (1.0, 0.3, -0.3)),
+        "behind": ((0.10 + 0.04 * slack, 0.19, 0.08), (1.0, 0.4, 0.0)),
+    }
+    mirror = np.array([sign, 1.0, 1.0])
+    if kind in from_hip:
+        goal, hint = from_hip[kind]
+        return _reach(side, shoulder, elbow, wrist, goal * mirror + [0.0, hip[1], hip[2]], hint * mirror, kind)
+    goal, hint = from_shoulder[kind]
+    return _reach(side, shoulder, elbow, wrist, shoulder + goal * mirror, hint * mirror, kind)
 
 
 def _reach(

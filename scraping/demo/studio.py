@@ -16,9 +16,24 @@ from scraping.demo.poses import rotations
 from scraping.demo.wardrobe import Wardrobe
 
 COCO = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
 SIZES = {"portrait": (288, 288), "fullbody": (256, 512), "fashion": (320, 480)}  # width, height
 HEAD_SCALES = {"portrait": 1.0, "fullbody": 1.2, "fashion": 1.03}
 INSIDE = 0.16  # metres that a joint lies under what covers it
@@ -68,7 +83,14 @@ class Studio:
         materials |= {mesh.name: strand for mesh in locks}
         shoes = next(mesh for mesh in garments if mesh.name == "shoes")
         scene = Scene(meshes, device=self.device)
-        return Sitting(person, scene, materials, self._camera(person, scene, posed, scale), posed, float(shoes.vertices[:, 2].min()))
+        return Sitting(
+            person,
+            scene,
+            materials,
+            self._camera(person, scene, posed, scale),
+            posed,
+            float(shoes.vertices[:, 2].min()),
+        )
 
     def _drawn_larger(self, posed: Posed, scale: float) -> Posed:
         """Enlarge the head about the neck, as drawn characters have it."""
@@ -95,8 +117,13 @@ class Studio:
         skin_ = Mesh("skin", left(posed.vertices), left.triangles, left(self.skin_chart))
         pieces = {"mouth": triangles[inside]}
         pieces |= {f"eye-{side}": self.body.group(f"helper-{side}-eye") for side in "lr"}
-        pieces |= {f"lashes-{side}-{row}": self.body.group(f"helper-{side}-eyelashes-{row}") for side in "lr" for row in (1, 2)}
-        pieces |= {"teeth-upper": self.body.group("helper-upper-teeth"), "teeth-lower": self.body.group("helper-lower-teeth")}
+        pieces |= {
+            f"lashes-{side}-{row}": self.body.group(f"helper-{side}-eyelashes-{row}") for side in "lr" for row in (1, 2)
+        }
+        pieces |= {
+            "teeth-upper": self.body.group("helper-upper-teeth"),
+            "teeth-lower": self.body.group("helper-lower-teeth"),
+        }
         pieces["tongue"] = self.body.group("helper-tongue")
         return [skin_, *(_compact(name, faces, posed.vertices, self.skin_chart) for name, faces in pieces.items())]
 
@@ -135,18 +162,26 @@ class Studio:
     @cached_property
     def _chin(self) -> np.ndarray:
         place = self.body.template
-        return np.flatnonzero((place[:, 2] > 0.612) & (place[:, 2] < 0.63) & (place[:, 1] < -0.11) & (np.arange(len(place)) < 13380))
+        return np.flatnonzero(
+            (place[:, 2] > 0.612) & (place[:, 2] < 0.63) & (place[:, 1] < -0.11) & (np.arange(len(place)) < 13380)
+        )
 
     @cached_property
     def _face(self) -> np.ndarray:
         place = self.body.template
-        return np.flatnonzero((place[:, 2] > 0.614) & (place[:, 2] < 0.80) & (place[:, 1] < -0.075) & (np.arange(len(place)) < 13380))
+        return np.flatnonzero(
+            (place[:, 2] > 0.614) & (place[:, 2] < 0.80) & (place[:, 1] < -0.075) & (np.arange(len(place)) < 13380)
+        )
 
     @cached_property
     def _lips(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         place, lips = self.body.template, self.body.masks["lips"] > 0.5
         middle = lips & (np.abs(place[:, 0]) < 0.007)
-        return np.flatnonzero(middle & (place[:, 2] > 0.663)), np.flatnonzero(middle & (place[:, 2] < 0.658)), np.flatnonzero(lips)
+        return (
+            np.flatnonzero(middle & (place[:, 2] > 0.663)),
+            np.flatnonzero(middle & (place[:, 2] < 0.658)),
+            np.flatnonzero(lips),
+        )
 
     def mouth_open(self, posed: Posed) -> float:
         """Opening of the mouth over its width; 0 closed, about 0.5 wide open."""
