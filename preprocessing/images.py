@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 
-import hydra
 import numpy as np
 import polars as pl
 from omegaconf import DictConfig
@@ -86,7 +85,7 @@ class Store:
         return self.blobs.read(length)
 
 
-@hydra.main(config_path="../conf", config_name="preprocessing/images", version_base="1.3")
+@stage.command("preprocessing/images")
 def main(config: DictConfig) -> None:
     clean_corpus(config)
 
@@ -268,4 +267,4 @@ def _weights(settings: Settings) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    main()

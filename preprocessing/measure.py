@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
-import hydra
 import numpy as np
 import polars as pl
 from omegaconf import DictConfig
@@ -37,7 +36,7 @@ class Settings(stage.Settings):
     false_overlap: float = Field(ge=0, le=1)
 
 
-@hydra.main(config_path="../conf", config_name="preprocessing/measure", version_base="1.3")
+@stage.command("preprocessing/measure")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "measure", Settings)
     corpus = config.corpus
@@ -281,4 +280,4 @@ def _print(figures: dict, say: Callable[[str], None] = print) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    main()

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import hydra
 import imagehash
 import pydantic
 from omegaconf import DictConfig
@@ -58,7 +57,7 @@ class Settings(stage.Settings):
         return contact
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="scraping/scrape")
+@stage.command("scraping/scrape")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "scrape", Settings)
     corpus, world = config.corpus, config.world
@@ -274,4 +273,4 @@ def _served(settings: Settings, folder: Path) -> Iterator[dict[str, tuple[str, i
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    main()

@@ -7,9 +7,11 @@ nothing that was done.
 
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -20,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hydra
 import pydantic
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +33,7 @@ from inference.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(".work")
+NO_ROOM_OR_RIGHTS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 PARENT_POLL_SECONDS = 1.0
 PROGRESS_LINE_SECONDS = 15.0
 
@@ -43,25 +47,65 @@ class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a `@hydra.main` function as a command: mistakes become one line and exit code 2, and the time is printed."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback of its own
-    signal.signal(signal.SIGTERM, _terminate)
-    _follow_parent()
-    started = time.monotonic()
-    name = Path(sys.argv[0]).parent.name if sys.argv[0].endswith("__main__.py") else Path(sys.argv[0]).stem
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make a function of a composed config a command: `@stage.command("scraping/scrape")` over `main(config)`.
+
+    A mistake becomes one line and exit code 2, SIGTERM ends it in order, DVC's end is its own, its time is printed.
+    """
+
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def job(config: DictConfig) -> None:
+            with _one_line_errors():  # within Hydra, which prints lines of its own about a job that raised
+                function(config)
+
+        compose_and_run = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)
+
+        @functools.wraps(function)
+        def run() -> None:
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback of its own
+            signal.signal(signal.SIGTERM, _terminate)
+            _follow_parent()
+            started = time.monotonic()
+            with _one_line_errors():
+                compose_and_run()
+            print(f"{config_name.rpartition('/')[2]}: done in {time.monotonic() - started:.1f} s", flush=True)
+
+        return run
+
+    return decorate
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn what a person can mend into one line and exit code 2; everything else stays the traceback that it is."""
     try:
-        main()
+        yield
     except UserError as error:
         _fail(str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _fail(_hydra_line(error))
+        _fail(_folded(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        cause = _out_of_our_hands(error)
+        if cause is None:
             raise
-        where = f" ({error.filename})" if error.filename else ""
-        _fail(f"{os.strerror(error.errno).lower()}{where}: make room or give rights, then run again; nothing is lost")
-    print(f"{name}: done in {time.monotonic() - started:.1f} s", flush=True)
+        where = f" ({cause.filename})" if cause.filename else ""
+        why = os.strerror(cause.errno).lower()
+        _fail(f"{why}{where}: make room or give rights, then run again; nothing is lost")
+
+
+def _out_of_our_hands(error: OSError) -> OSError | None:
+    """Find a full disk or missing rights in an error, also in the list that `shutil.copytree` raises."""
+    if isinstance(error, shutil.Error):
+        causes = [_errno_in(reason) for _, _, reason in error.args[0]]
+        return next((OSError(code, os.strerror(code), error.args[0][0][1]) for code in causes if code), None)
+    return error if error.errno in NO_ROOM_OR_RIGHTS else None
+
+
+def _errno_in(reason: str) -> int | None:
+    """Read the error number that copytree keeps only as text: `[Errno 28] No space left on device: ...`."""
+    found = re.match(r"\[Errno (\d+)\]", str(reason))
+    return int(found[1]) if found and int(found[1]) in NO_ROOM_OR_RIGHTS else None
 
 
 def settings(config: DictConfig, key: str, model: type[Model]) -> Model:
@@ -193,9 +237,10 @@ def _fail(line: str) -> None:
     raise SystemExit(2) from None
 
 
-def _hydra_line(error: Exception) -> str:
-    """Fold Hydra's message, which lists the choices on lines of their own, into one line."""
-    return " ".join(part.strip() for part in str(error).splitlines() if part.strip())
+def _folded(error: Exception) -> str:
+    """Fold Hydra's message, which lists the choices and then its search path on lines of their own, into one line."""
+    message = str(error).partition("Config search path:")[0]
+    return " ".join(part.strip() for part in message.splitlines() if part.strip())
 
 
 def _terminate(signum: int, frame: object) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import hydra
 import jinja2
 import polars
 from omegaconf import DictConfig
@@ -235,7 +234,7 @@ def _decimal(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="training/report")
+@stage.command("training/report")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "report", Settings)
     absent = [corpus for corpus in settings.corpora if not (DATA / "metrics" / corpus).exists()]
@@ -251,4 +250,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    main()

@@ -119,10 +119,11 @@ def test_progress_yields_every_item_and_says_the_end(capsys):
 RUN_AND_WAIT = """
     import os, time
     from scraping import stage
-    def main():
+    @stage.command("training/report")
+    def main(config):
         print(os.getpid(), flush=True)
         time.sleep(60)
-    stage.run(main)
+    main()
 """
 
 
@@ -164,16 +165,22 @@ def ended(pid: int, within_seconds: float) -> bool:
     [
         ("UserError('oven: no such oven')", "error: oven: no such oven"),
         ("OSError(28, 'No space left on device', '/mnt/x')", "error: no space left on device (/mnt/x)"),
+        (
+            "shutil.Error([('a', '/mnt/x', \"[Errno 28] No space left on device: '/mnt/x'\")])",
+            "error: no space left on device (/mnt/x)",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(raised, line):
     result = subprocess.run(
         script(f"""
+            import shutil
             from inference.errors import UserError
             from scraping import stage
-            def main():
+            @stage.command("training/report")
+            def main(config):
                 raise {raised}
-            stage.run(main)
+            main()
         """),
         capture_output=True,
         text=True,
