@@ -148,9 +148,9 @@ def test_a_wrong_value_is_named(raw, config, people, override, line):
 
 
 def test_real_photographs_become_whole_people(raw, config, assets):
-    paths = sorted((assets / "images/fashion_photos").iterdir())[500:506]
+    paths = sorted((assets / "images/fashion_photos").iterdir())[500:504]
     raw(*[path.read_bytes() for path in paths])
     images.clean_corpus(config("images.subject=body"))
     table = decisions()
-    assert (table["status"] == "kept").sum() >= 5
+    assert (table["status"] == "kept").sum() >= 3
     assert table["matte_fit"].drop_nulls().min() > 0.6
