@@ -9,7 +9,6 @@ import json
 import shutil
 from pathlib import Path
 
-import hydra
 import pyarrow
 import pyarrow.parquet
 from omegaconf import DictConfig
@@ -49,7 +48,7 @@ class Settings(stage.Settings):
     site: site.SiteSettings
 
 
-@hydra.main(version_base=None, config_path="../../conf", config_name="scraping/demo")
+@stage.command("scraping/demo")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "demo", Settings)
     corpus, world = config.corpus, config.world
@@ -120,4 +119,4 @@ def _rights(index: int) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    main()

@@ -36,6 +36,7 @@ COCO = (
 )
 SIZES = {"portrait": (288, 288), "fullbody": (256, 512), "fashion": (320, 480)}  # width, height
 HEAD_SCALES = {"portrait": 1.0, "fullbody": 1.2, "fashion": 1.03}
+MARGIN = 0.02  # of the picture, around whole figures and over heads
 INSIDE = 0.16  # metres that a joint lies under what covers it
 
 
@@ -146,18 +147,20 @@ class Studio:
         frame = person.framing
         focal = height / (2 * np.tan(np.radians(frame.field) / 2))
         if person.look == "portrait":
-            head = self.barber.place.shape and posed.vertices[self.barber.corners].reshape(-1, 3)
+            head = posed.vertices[self.barber.corners].reshape(-1, 3)
             low, high = posed.vertices[self._chin][:, 2].min(), head[:, 2].max()
             size = high - low
-            target = np.array([*head[:, :2].mean(0), high - 0.62 * size - 0.13 * size])
+            target = np.array([*head[:, :2].mean(0), high - 0.75 * size])
         else:
             low, high = scene.vertices.min(0), scene.vertices.max(0)
             size, target = high[2] - low[2], 0.5 * (low + high)
         distance = size / frame.fill * focal / height
         turn = np.radians(frame.turn)
-        eye_place = target + distance * np.array([np.sin(turn), -np.cos(turn), 0.0]) + [0, 0, frame.height]
+        away = np.array([np.sin(turn), -np.cos(turn), 0.0])
+        place = target + distance * away + [0, 0, frame.height]
         shift = (frame.shift[0] * width, frame.shift[1] * height)
-        return Camera(eye_place, target, width, height, focal, np.radians(frame.roll), shift)
+        camera = Camera(place, target, width, height, focal, np.radians(frame.roll), shift)
+        return _head_kept(camera, scene) if person.look == "portrait" else _whole_kept(camera, scene)
 
     @cached_property
     def _chin(self) -> np.ndarray:
@@ -220,6 +223,27 @@ def undressed(studio: Studio, sitting: Sitting, view: View) -> np.ndarray:
     place = view.hits.chart[:, :3]
     torso = (place[:, 2] > -0.16) & (place[:, 2] < 0.42) & (np.abs(place[:, 0]) < 0.17)
     return view.of("skin") & torso
+
+
+def _head_kept(camera: Camera, scene: Scene) -> Camera:
+    """Lower the picture's figure, and step back a little where that is not enough, so that no hair is cut off."""
+    top = camera.project(scene.vertices)[0][:, 1].min()
+    lower = np.clip(MARGIN * camera.height - top, 0, 0.08 * camera.height)
+    camera = replace(camera, shift=(camera.shift[0], camera.shift[1] + lower))
+    if top + lower < MARGIN * camera.height - 1:
+        camera = replace(camera, focal=camera.focal * 0.88)
+    return camera
+
+
+def _whole_kept(camera: Camera, scene: Scene) -> Camera:
+    """Step back where limbs come nearer than they may, and move the figure inside the margins."""
+    size = np.array([camera.width, camera.height])
+    places, _ = camera.project(scene.vertices)
+    zoom = min(1.0, *((1 - 2 * MARGIN) * size / np.ptp(places, axis=0)))
+    camera = replace(camera, focal=camera.focal * zoom)
+    places, _ = camera.project(scene.vertices)
+    move = np.maximum(MARGIN * size - places.min(0), 0) - np.maximum(places.max(0) - (1 - MARGIN) * size, 0)
+    return replace(camera, shift=(camera.shift[0] + float(move[0]), camera.shift[1] + float(move[1])))
 
 
 def _compact(name: str, triangles: np.ndarray, vertices: np.ndarray, chart: np.ndarray) -> Mesh:

@@ -170,8 +170,9 @@ class Wardrobe:
             hides = self.skin.legs(outfit.legs.hem, outfit.legs.waist, TUCK)
             add(self._legs(outfit.legs, outfit.tops, shell), cloth(outfit.legs.cloth), hides)
         if outfit.stockings:
-            mesh = self._shelled("stockings", shell, self.cloth.legs(-0.9, -0.02), 0.002)
-            add(mesh, cloth(outfit.stockings), self.skin.legs(-0.9, -0.02))
+            top = outfit.skirt.hem + 0.05 if outfit.skirt else -0.02  # no higher, or they would show through the skirt
+            mesh = self._shelled("stockings", top, shell, self.cloth.legs(-0.9, top), 0.002)
+            add(mesh, cloth(outfit.stockings), self.skin.legs(-0.9, top))
         for name, skirt in (("skirt", outfit.skirt), ("coat-skirt", outfit.coat_skirt)):
             if skirt:
                 hides = None if skirt.opening else self.skin.legs(skirt.hem + 0.05, 0.13)
@@ -179,7 +180,7 @@ class Wardrobe:
         if outfit.belt:
             over = max(1.6 * top.loose for top in outfit.tops if not top.opening) + 0.010
             field = np.minimum(self.cloth.band(0.125, 0.165), 0.3 - self.cloth.share)
-            add(self._shelled("belt", shell, field, over, rounds=4), cloth(outfit.belt), None)
+            add(self._shelled("belt", None, shell, field, over, rounds=4), cloth(outfit.belt), None)
         add(self._shoes(outfit.shoes, shell), shoe(outfit.shoes), self.skin.shoes(outfit.shoes))
         return meshes, materials, np.where(self.always_hidden, -0.05, bare)
 
@@ -192,7 +193,7 @@ class Wardrobe:
     def _beneath(self, field: np.ndarray, tops: Sequence[Top]) -> np.ndarray:
         """Take off a field what lies well under tops worn over it, so that nothing pokes through them."""
         for top in tops:
-            field = np.minimum(field, 0.025 - self.cloth.top(top))
+            field = np.minimum(field, 0.018 - self.cloth.top(top))
         return field
 
     def _cut(self, key: object, triangles: np.ndarray, field: np.ndarray) -> Cut:
@@ -207,8 +208,8 @@ class Wardrobe:
         blank = np.zeros(len(piece.share))
         return np.column_stack([piece(where.place), piece(where.arm), piece(where.share), blank]).astype(np.float32)
 
-    def _shelled(self, name: str, shell: "_Shell", field: np.ndarray, off: float, rounds: int = 0) -> Mesh:
-        piece = self._cut(name, self.tights, field)
+    def _shelled(self, name: str, key: object, shell: "_Shell", field: np.ndarray, off: float, rounds: int = 0) -> Mesh:
+        piece = self._cut((name, key), self.tights, field)
         vertices = piece(shell.vertices) + piece(shell.normals) * off
         if rounds:
             vertices = smoothed(vertices, piece.triangles, rounds, hold=piece.share > 0)
@@ -226,6 +227,7 @@ class Wardrobe:
         hang = step(0.4, 0.1, chart[:, 2]) * (1 - chart[:, 4])  # looser towards the hem
         cuff = step(0.10, 0.4, chart[:, 3]) * chart[:, 4]
         off = top.loose * (0.55 + 0.7 * hang + 0.5 * cuff) * (1 - 0.45 * step(0.40, 0.54, chart[:, 2]))
+        off = off + 0.009 * step(0.08, 0.02, chart[:, 2]) * (1 - chart[:, 4])  # over what is worn below
         off = np.maximum(off, 0.007) + 0.3 * top.loose * noise(chart[:, :3] * [1, 1, 0.6], 9.0, top.cloth.seed)
         return Mesh(name, (vertices + normals * off[:, None]).astype(np.float32), piece.triangles, chart)
 

@@ -1,0 +1,100 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from scraping.demo.cloth import PATTERNS
+from scraping.demo.hair import STYLES
+from scraping.demo.people import LOOKS, person
+from scraping.demo.wardrobe import NECKLINES, SLEEVES, Outfit, Shoes, Skirt, Trousers
+
+SEEDS = range(700)
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    return [person(seed, look) for look in LOOKS for seed in SEEDS]
+
+
+def test_everyone_is_an_adult(crowd):
+    assert min(dict(one.phenotype)["age"] for one in crowd) >= 0.67
+
+
+def test_a_person_below_age_cannot_be_made(crowd):
+    with pytest.raises(ValueError, match="only adults"):
+        replace(crowd[0], phenotype=tuple({**dict(crowd[0].phenotype), "age": 0.6}.items()))
+
+
+def test_everyone_wears_a_closed_top_and_something_over_hips_and_thighs(crowd):
+    for one in crowd:
+        inner, outfit = one.outfit.tops[0], one.outfit
+        assert inner.opening == 0
+        assert inner.neckline in NECKLINES
+        below = outfit.legs or outfit.skirt
+        assert below.hem < -0.2
+        assert inner.hem < 0.15
+
+
+def test_an_outfit_that_leaves_the_body_bare_cannot_be_worn(crowd):
+    dressed = next(one.outfit for one in crowd if isinstance(one.outfit.legs, Trousers))
+    bare = [
+        replace(dressed, legs=None, skirt=None),
+        replace(dressed, tops=(replace(dressed.tops[0], opening=0.05),)),
+        replace(dressed, tops=(replace(dressed.tops[0], hem=0.3),)),
+        replace(dressed, legs=None, skirt=Skirt(dressed.legs.cloth, -0.1, 0.1, 0.1)),
+        replace(dressed, legs=None, skirt=Skirt(dressed.legs.cloth, -0.5, 0.1, 0.1, opening=0.05)),
+    ]
+    for outfit in bare:
+        with pytest.raises(ValueError, match="does not cover"):
+            outfit.check()
+
+
+def test_same_seed_same_person():
+    assert person(7, "fashion") == person(7, "fashion")
+
+
+def test_no_two_people_are_alike(crowd):
+    for trait in ("phenotype", "changes", "skin", "hair", "pose", "light", "framing"):
+        assert len({getattr(one, trait) for one in crowd}) == len(crowd)
+
+
+def test_every_hair_style_occurs(crowd):
+    assert set(Counter(one.hair.style for one in crowd)) == set(STYLES)
+
+
+def test_every_kind_of_garment_occurs(crowd):
+    names = {name for one in crowd for name in one.garments}
+    assert names >= {
+        "a dress",
+        "a skirt",
+        "a shirt",
+        "trousers",
+        "jeans",
+        "shorts",
+        "a coat",
+        "a jacket",
+        "a suit",
+        "a sweater",
+    }
+    tops = [top for one in crowd for top in one.outfit.tops]
+    assert {top.sleeve for top in tops} == set(SLEEVES)
+    assert {top.neckline for top in tops} == set(NECKLINES)
+
+
+def test_every_pattern_occurs(crowd):
+    cloths = [garment.cloth for one in crowd for garment in _garments(one.outfit)]
+    assert {cloth.pattern for cloth in cloths} == set(PATTERNS)
+
+
+def _garments(outfit: Outfit) -> list:
+    worn = [*outfit.tops, outfit.legs, outfit.skirt, outfit.coat_skirt, outfit.shoes]
+    return [garment for garment in worn if garment is not None]
+
+
+def test_titles_name_nobody(crowd):
+    starts = ("A young ", "A middle-aged ", "An older ")
+    assert all(one.title.startswith(starts) for one in crowd)
+
+
+def test_everyone_has_shoes(crowd):
+    assert all(isinstance(one.outfit.shoes, Shoes) for one in crowd)
