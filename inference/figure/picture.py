@@ -16,7 +16,7 @@ SUB = 4  # samples a side of a pixel on an edge
 _STEPS = (np.arange(SUB) + 0.5) / SUB
 _OFFSETS = np.stack(np.meshgrid(_STEPS, _STEPS, indexing="xy"), axis=-1).reshape(-1, 2)
 DEPTH_EDGE = 0.035  # metres
-_NEAR = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
+_NEAR = [(down, right) for down in range(-2, 3) for right in range(-2, 3) if abs(down) + abs(right) <= 2]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def lit(scene: Scene, view: View, surface: Surface, towards: np.ndarray, spread:
     _, first, group = np.unique(view.pixel * len(view.names) + hits.piece, return_index=True, return_inverse=True)
     position, normal = hits.position[first], hits.normal[first]
     key = scene.light(position, normal, towards, spread, rays, seed)
-    sky = scene.openness(position, normal, 0.22, rays + 1, seed + 1)
+    sky = scene.openness(position, normal, 0.22, rays, seed + 1)
     smooth = _smoothed(view, first, np.column_stack([key, sky]))[group]
     sheltered = view.of("eye", "teeth", "tongue")  # a lid's or a lip's shadow would put them out
     smooth[sheltered] = np.maximum(smooth[sheltered], 0.55)

@@ -44,7 +44,9 @@ class Camera:
         right, down, ahead = self.axes()
         offset = points - self.eye
         depth = offset @ ahead
-        across = np.stack([offset @ right, offset @ down], axis=1) * (self.focal / np.where(depth == 0, 1e-9, depth)[:, None])
+        across = np.stack([offset @ right, offset @ down], axis=1) * (
+            self.focal / np.where(depth == 0, 1e-9, depth)[:, None]
+        )
         middle = np.array([self.width / 2 + self.shift[0], self.height / 2 + self.shift[1]])
         return across + middle, depth
 

@@ -72,8 +72,7 @@ def _folds(made: Cloth) -> Callable[[np.ndarray], np.ndarray]:
     def height(place: np.ndarray) -> np.ndarray:
         broad = noise(place * stretch, 11.0, made.seed + 20)
         crease = 1 - np.abs(noise(place * stretch, 17.0, made.seed + 21))
-        fine = noise(place, 60.0, made.seed + 22)
-        bump = made.folds * (0.006 * broad + 0.007 * crease * crease + 0.0006 * fine)
+        bump = made.folds * (0.006 * broad + 0.007 * crease * crease)
         if made.pattern == "knit":
             bump = bump + 0.0012 * np.sin(place[:, 0] * 620) + 0.0006 * np.sin(place[:, 2] * 520)
         return bump

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from inference.figure.body import is_compiled
 from scraping import stage
 from scraping.demo.looks import draw
 from scraping.demo.people import person
@@ -39,8 +40,9 @@ def results(jobs: Sequence[Job], workers: int) -> Iterator[tuple[str, dict]]:
         return
     os.environ |= dict.fromkeys(THREADS, "1")  # one worker a core: no threads beside it
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:  # compiles body and kernels where they are not yet, and gives the memory back
-        pool.apply(prepare)
+    if not is_compiled():
+        with context.Pool(1) as pool:  # once a machine, in a process that gives its memory back
+            pool.apply(prepare)
     with context.Pool(min(workers, len(jobs)), initializer=prepare) as pool:
         yield from pool.imap_unordered(draw_one, jobs)
 

@@ -14,7 +14,7 @@ from scraping.demo.people import person
 from scraping.demo.studio import Studio
 
 WIDTH, QUALITY = 1200, 84
-SEEDS = {"portrait": (11, 13, 8, 17, 25, 35), "fullbody": (43, 44, 30, 31, 52, 26), "fashion": (44, 22, 57, 46, 53, 65)}
+SEEDS = {"portrait": (33, 14, 21, 1, 23, 18, 37), "fullbody": (8, 11, 12, 2, 3, 21, 35, 48), "fashion": (46, 8, 58, 0, 38, 22, 3)}
 FIRST_SEED = 100000  # the people of profile `demo`
 
 
