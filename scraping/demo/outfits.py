@@ -125,7 +125,7 @@ def _top(draw: Draw, female: bool) -> tuple[Top, str]:
     }
     name = draw.pick(kinds, list(kinds.values()))
     colour = draw.colour(CLOTHS)
-    hem = draw.between(-0.06, 0.0)
+    hem = draw.between(-0.045, 0.02)
     if name == "a T-shirt":
         made = _cloth(draw, colour, ("plain", "stripes", "blocks", "plain"), 0.9)
         return Top(

@@ -361,7 +361,7 @@ def _pose(draw: Draw, look: str, frame: Framing) -> Pose:
         gaze=(float(np.clip(look_turn, -18, 18)), look_nod),
         stride=draw.between(0.7, 1.15),
         slack=(draw.between(0, 1), draw.between(0, 1)),
-        curl=draw.between(14, 30),
+        curl=draw.between(20, 36),
     )
 
 
