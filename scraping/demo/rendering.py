@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from inference.errors import UserError
 from inference.figure.body import is_compiled
 from scraping import stage
 from scraping.demo.looks import draw
@@ -18,6 +19,7 @@ from scraping.demo.people import person
 from scraping.demo.studio import Studio
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PATIENCE_SECONDS = 300
 _studio: Studio
 
 
@@ -44,7 +46,15 @@ def results(jobs: Sequence[Job], workers: int) -> Iterator[tuple[str, dict]]:
         with context.Pool(1) as pool:  # once a machine, in a process that gives its memory back
             pool.apply(prepare)
     with context.Pool(min(workers, len(jobs)), initializer=prepare) as pool:
-        yield from pool.imap_unordered(draw_one, jobs)
+        drawn = pool.imap_unordered(draw_one, jobs)
+        for _ in jobs:
+            try:
+                yield drawn.next(timeout=PATIENCE_SECONDS)
+            except multiprocessing.TimeoutError:  # a pool replaces a killed worker, but its job is gone
+                raise UserError(
+                    f"no picture for {PATIENCE_SECONDS} s: a rendering process was killed, perhaps for memory; "
+                    "free some or lower demo.workers, then run again: nothing is lost"
+                ) from None
 
 
 def prepare() -> None:
