@@ -84,7 +84,8 @@ def bust_within(coverage: np.ndarray, face: Box, ground: float) -> float:
     The face is in fractions of the matte; `ground` is where the picture ends.
     """
     x0, y0, x1, y1 = face
-    chest = (x0, y1 + 0.15 * (y1 - y0), x1, ground)
+    aside = 0.2 * (x1 - x0)
+    chest = (x0 - aside, y1 + 0.2 * (y1 - y0), x1 + aside, ground)
     seen = [mean_within(coverage, box) for box in (face, chest) if box[3] - box[1] > 0.02]
     return min(seen, default=0.0)
 
