@@ -176,13 +176,15 @@ def measure_duplicates(decisions: Sequence[dict], candidates: pl.DataFrame, peop
     called = [row for row in decisions if row["reason"] == "near-duplicate"]
     right = [row for row in called if _same_family(row, original_of)]
     survivors = [sum(row["status"] == "kept" for row in members) for members in families.values()]
+    twice = sum(count - 1 for count in survivors if count > 1)
     exact = candidates.filter(pl.col("reason") == "exact-duplicate").height
     return {
         "near_planted": planted,
         "near_caught": len(right),
-        "near_caught_share": _share(len(right), planted),
+        "near_kept_twice": twice,
+        "near_rejected_otherwise": planted - len(right) - twice,  # none of them, nor what they repeat, was any use
+        "near_caught_share": _share(len(right), len(right) + twice),
         "near_false": len(called) - len(right),
-        "near_kept_twice": sum(count - 1 for count in survivors if count > 1),
         "exact_caught": exact + sum(row["reason"] == "exact-duplicate" for row in decisions),
     }
 
