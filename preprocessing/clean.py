@@ -43,7 +43,7 @@ class FaceSettings(stage.Settings):
 
 class MatteSettings(stage.Settings):
     model: Literal["u2netp", "u2net"]
-    backend: Literal["onnx", "rembg"]
+    backend: Literal["openvino", "onnx", "rembg"]
     second_look: float = Field(ge=0)
 
 

@@ -1,9 +1,9 @@
-"""Cut a person from the background: U2-Net through onnxruntime, or the same network through rembg.
+"""Cut a person from the background: U2-Net through OpenVINO or onnxruntime, or the same network through rembg.
 
 rembg stretches every mask to 0..255, so that an empty picture gets a mask too; the raw confidence is kept beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,21 +38,43 @@ class Matter(Protocol):
         """Matte an RGB picture of any shape."""
 
 
-class OnnxMatter:
-    """U2-Net in one onnxruntime session, with rembg's own normalisation and stretching."""
+Network = Callable[[np.ndarray], np.ndarray]  # [1,3,320,320] float32 normalised -> [320,320] float32 in 0..1
 
-    def __init__(self, model: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        self.input = self.session.get_inputs()[0].name
-        self.output = self.session.get_outputs()[0].name  # the fused one of seven
+
+def onnx_network(model: Path, threads: int) -> Network:
+    """Open U2-Net in an onnxruntime session: fp32, the same on every machine but for the last bits."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    name, fused = session.get_inputs()[0].name, session.get_outputs()[0].name  # the fused one of seven
+    return lambda pixels: session.run([fused], {name: pixels})[0][0, 0]
+
+
+def openvino_network(model: Path, threads: int) -> Network:
+    """Open U2-Net in OpenVINO: in bf16, twice as fast, where the processor computes it natively; else in fp32."""
+    import openvino
+
+    core = openvino.Core()
+    native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    precision = "bf16" if native else "f32"
+    graph = core.read_model(model)
+    graph.reshape([1, 3, SIDE, SIDE])
+    hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    compiled = core.compile_model(graph, "CPU", hints)
+    request, fused = compiled.create_infer_request(), compiled.output(0)
+    return lambda pixels: request.infer([pixels])[fused][0, 0]
+
+
+class NetworkMatter:
+    """U2-Net with rembg's own normalisation and stretching, in whichever runtime."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
 
     def __call__(self, picture: Image.Image) -> Matte:
         small = np.asarray(squeeze(picture), np.float32)  # HWC
         small = (small / max(small.max(), 1e-6) - MEAN) / STD
-        (raw,) = self.session.run([self.output], {self.input: small.transpose(2, 0, 1)[None]})
-        raw = raw[0, 0]  # [N1HW] -> HW
+        raw = self.network(np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32))
         low, high = float(raw.min()), float(raw.max())
         stretched = (raw - low) / max(high - low, 1e-6)
         return Matte((stretched.clip(0, 1) * 255).astype(np.uint8), high)
@@ -94,9 +116,11 @@ class _Recorder:
 
 
 def open_matter(backend: str, model: str, threads: int = 1) -> Matter:
-    """Open the named network ("u2netp" or "u2net") in the named backend ("onnx" or "rembg")."""
+    """Open the named network ("u2netp" or "u2net") in a backend: "openvino", "onnx" or "rembg"."""
     path = weights.path(model)
-    return RembgMatter(model, path, threads) if backend == "rembg" else OnnxMatter(path, threads)
+    if backend == "rembg":
+        return RembgMatter(model, path, threads)
+    return NetworkMatter({"openvino": openvino_network, "onnx": onnx_network}[backend](path, threads))
 
 
 def squeeze(picture: Image.Image) -> Image.Image:

@@ -14,7 +14,11 @@ from scraping.demo.people import person
 from scraping.demo.studio import Studio
 
 WIDTH, QUALITY = 1200, 84
-SEEDS = {"portrait": (33, 14, 21, 1, 23, 18, 37), "fullbody": (8, 11, 12, 2, 3, 21, 35, 48), "fashion": (46, 8, 58, 0, 38, 22, 3)}
+SEEDS = {
+    "portrait": (33, 14, 21, 1, 23, 18, 37),
+    "fullbody": (8, 11, 12, 2, 3, 21, 35, 48),
+    "fashion": (46, 8, 58, 0, 38, 22, 3),
+}
 FIRST_SEED = 100000  # the people of profile `demo`
 
 

@@ -32,20 +32,24 @@ def test_an_empty_picture_has_a_stretched_matte_but_no_confidence(onnx):
         assert matte.confidence < 0.5
 
 
-def test_both_backends_agree(onnx, rembg, figure):
+@pytest.mark.parametrize("backend", ["openvino", "rembg"])
+def test_all_backends_agree(onnx, backend, figure):
+    other = matting.open_matter(backend, "u2netp")
     for seed in (1, 2):
-        ours, theirs = onnx(figure(seed)), rembg(figure(seed))
+        ours, theirs = onnx(figure(seed)), other(figure(seed))
         assert np.abs(ours.coverage.astype(int) - theirs.coverage).mean() < 1
         assert ours.confidence == pytest.approx(theirs.confidence, abs=0.01)
 
 
-def test_our_matte_is_that_of_rembg_itself_on_real_photographs(onnx, rembg, assets):
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_our_matte_is_that_of_rembg_itself_on_real_photographs(backend, rembg, assets):
     from rembg import remove
 
+    ours_of = matting.open_matter(backend, "u2netp")
     for path in sorted((assets / "images/fashion_photos").iterdir())[::400]:
         picture = Image.open(path).convert("RGB")
         theirs = np.asarray(remove(picture, session=rembg.session, only_mask=True))
-        ours = matting.spread(onnx(picture).coverage, *picture.size)
+        ours = matting.spread(ours_of(picture).coverage, *picture.size)
         assert np.abs(ours.astype(int) - theirs).mean() < 1  # of 255
 
 
