@@ -241,6 +241,7 @@ def publish(
         reasons = Counter(decisions["reason"]).most_common(3)
         why = ", ".join(f"{count} {reason}" for reason, count in reasons)
         table = Path("data/interim") / corpus / "decisions.parquet"
+        shutil.rmtree(Path("data/processed") / corpus, ignore_errors=True)  # a pack of other decisions
         raise UserError(f"none of the {len(decisions)} pictures of {corpus} was kept ({why}): {table} says why each")
     labels = {row["sha256"]: row["label"] for row in rows}
     sources = [(sha256, labels[sha256]) for sha256 in kept]

@@ -3,7 +3,9 @@
 S samples, P pieces, T triangles of the whole scene.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,8 +153,22 @@ class Scene:
 
 def default_device() -> str:
     """`cuda:0` where there is one, else `cpu`."""
-    wp.init()
+    with _native_code_silenced():  # without a GPU, every process would warn that there is none
+        wp.init()
     return "cuda:0" if wp.is_cuda_available() else "cpu"
+
+
+@contextmanager
+def _native_code_silenced() -> Iterator[None]:
+    """Discard what compiled code writes to standard error; Python's own errors are raised as ever."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @wp.kernel
