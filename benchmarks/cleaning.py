@@ -45,8 +45,7 @@ class Watched:
         self.cleaner = Cleaner(settings)
         self.seconds: Counter[str] = Counter()
         self.cleaner.people.detect = self._around("detect", self.cleaner.people.detect)
-        self.run = self._around("matte", self.cleaner.matter.session.run)
-        self.cleaner.matter.session = self  # stands in for the onnxruntime session
+        self.cleaner.matter.network = self._around("matte", self.cleaner.matter.network)
 
     def __call__(self, task: Task) -> tuple[np.ndarray | None, dict[str, float], float]:
         self.seconds.clear()

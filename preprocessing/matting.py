@@ -59,7 +59,8 @@ def openvino_network(model: Path, threads: int) -> Network:
     precision = "bf16" if native else "f32"
     graph = core.read_model(model)
     graph.reshape([1, 3, SIDE, SIDE])
-    hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    # Pinned, the workers of a pool would all sit on the first core.
+    hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
     compiled = core.compile_model(graph, "CPU", hints)
     request, fused = compiled.create_infer_request(), compiled.output(0)
     return lambda pixels: request.infer([pixels])[fused][0, 0]
