@@ -68,6 +68,14 @@ class Section:
     rejects: list[dict]
 
 
+def sections_of(settings: Settings, world: str, profile: str) -> list[Section]:
+    """Gather all corpora, or say which were not measured yet."""
+    absent = [corpus for corpus in settings.corpora if not (DATA / "metrics" / corpus).exists()]
+    if absent:
+        raise UserError(f"data/metrics has no {', '.join(absent)}: run `dvc repro` or `make repro` first")
+    return [section(corpus, world, profile, settings) for corpus in settings.corpora]
+
+
 def page(sections: list[Section], world: str, profile: str) -> str:
     """Fill the template."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -237,11 +245,8 @@ def _decimal(value: float | None) -> str:
 @stage.command("training/report")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "report", Settings)
-    absent = [corpus for corpus in settings.corpora if not (DATA / "metrics" / corpus).exists()]
-    if absent:
-        raise UserError(f"data/metrics has no {', '.join(absent)}: run `dvc repro` or `make repro` first")
     with stage.work("report", "all", config.world, stage.fingerprint(stage.code_version())) as folder:
-        sections = [section(corpus, config.world, config.profile, settings) for corpus in settings.corpora]
+        sections = sections_of(settings, config.world, config.profile)
         figures = {part.name: part.counts for part in sections}
         built = folder / "out"
         stage.write_atomically(built / "index.html", page(sections, config.world, config.profile).encode())
