@@ -87,10 +87,6 @@ class Store:
 
 @stage.command("preprocessing/images")
 def main(config: DictConfig) -> None:
-    clean_corpus(config)
-
-
-def clean_corpus(config: DictConfig) -> None:
     """Run the stage on a composed config: data/raw -> data/interim, data/processed."""
     settings = stage.settings(config, "images", Settings)
     raw = Path("data/raw") / config.corpus

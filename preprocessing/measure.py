@@ -38,10 +38,6 @@ class Settings(stage.Settings):
 
 @stage.command("preprocessing/measure")
 def main(config: DictConfig) -> None:
-    measure_corpus(config)
-
-
-def measure_corpus(config: DictConfig) -> None:
     """Run the stage on a composed config: data/truth, raw and interim -> data/metrics."""
     settings = stage.settings(config, "measure", Settings)
     corpus = config.corpus

@@ -47,13 +47,14 @@ class Settings(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[..., None]]:
     """Make a function of a composed config a command: `@stage.command("scraping/scrape")` over `main(config)`.
 
     A mistake becomes one line and exit code 2, SIGTERM ends it in order, DVC's end is its own, its time is printed.
+    Given a config composed before, `main(config)` runs on that and raises as any function does.
     """
 
-    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[..., None]:
         @functools.wraps(function)
         def job(config: DictConfig) -> None:
             with _one_line_errors():  # within Hydra, which prints lines of its own about a job that raised
@@ -62,7 +63,10 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         compose_and_run = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)
 
         @functools.wraps(function)
-        def run() -> None:
+        def run(config: DictConfig | None = None) -> None:
+            if config is not None:
+                function(config)
+                return
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing a traceback of its own
             signal.signal(signal.SIGTERM, _terminate)
             _follow_parent()

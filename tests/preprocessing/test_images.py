@@ -40,7 +40,7 @@ def test_each_reject_stands_in_the_table_with_its_reason(raw, config, figure, en
     kept_files = pl.read_parquet(folder / "manifest.parquet")["file"].to_list()
     (folder / kept_files[-1]).unlink()
     (folder / kept_files[-2]).write_bytes(b"other bytes")
-    images.clean_corpus(config())
+    images.main(config())
     assert decisions()["reason"].to_list() == [
         *(None, None, "exact-duplicate", "near-duplicate", "truncated"),
         *("blurred", "too-small", "no-foreground", "changed-file", "missing-file"),
@@ -53,7 +53,7 @@ def test_each_reject_stands_in_the_table_with_its_reason(raw, config, figure, en
 
 def test_the_pack_holds_what_was_kept_in_the_manifests_order(raw, config, people):
     raw(*people, labels=["coat", "dress", "coat", "shirt"])
-    images.clean_corpus(config("images.background=transparent"))
+    images.main(config("images.background=transparent"))
     pack = packing.read_pack(PROCESSED)
     assert (pack.width, pack.height, pack.channels, len(pack)) == (64, 128, 4, 4)
     assert pack.index["sha256"].to_list() == decisions()["sha256"].to_list()
@@ -64,23 +64,23 @@ def test_the_pack_holds_what_was_kept_in_the_manifests_order(raw, config, people
 
 def test_a_second_run_cleans_nothing_again_and_publishes_the_same(raw, config, people, monkeypatch):
     raw(*people)
-    images.clean_corpus(config())
+    images.main(config())
     first = published()
     monkeypatch.setattr(images, "Workers", None)
-    images.clean_corpus(config())
+    images.main(config())
     assert published() == first
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(raw, config, people):
     raw(*people)
-    images.clean_corpus(config())
+    images.main(config())
     first = published()
     (journal,) = Path(".work/images").rglob("journal.jsonl")
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(lines[0] + lines[1] + lines[2][:40])  # killed while it wrote the third row
     with open(journal.with_name("blobs.bin"), "ab") as blobs:
         blobs.write(b"half a picture")
-    images.clean_corpus(config())
+    images.main(config())
     again = journal.read_bytes().splitlines(keepends=True)
     assert again[:2] == lines[:2]
     assert len(again) == 4  # nothing was cleaned twice
@@ -89,11 +89,11 @@ def test_a_run_that_was_killed_goes_on_where_it_was(raw, config, people):
 
 def test_the_number_of_workers_changes_no_byte(raw, config, people):
     raw(*people)
-    images.clean_corpus(config("images.workers=1"))
+    images.main(config("images.workers=1"))
     one = published()
     for journal in Path(".work/images").rglob("journal.jsonl"):
         journal.unlink()
-    images.clean_corpus(config("images.workers=3"))
+    images.main(config("images.workers=3"))
     assert published() == one
 
 
@@ -102,22 +102,22 @@ def test_where_the_best_of_two_alike_is_no_use_the_other_is_kept(raw, config, fi
     cut = Image.new("RGBA", (320, 600))  # twice as large, but its feet are cut off
     cut.paste(good.resize((320, 640), Image.Resampling.LANCZOS).crop((0, 0, 320, 560)), (0, 40))
     raw(encode(cut), encode(good))
-    images.clean_corpus(config("images.duplicates.phash_bits=16", "images.duplicates.alikeness=0.5"))
+    images.main(config("images.duplicates.phash_bits=16", "images.duplicates.alikeness=0.5"))
     assert decisions()["reason"].to_list() == ["cut-off", None]
 
 
 def test_another_setting_is_other_work(raw, config, people):
     raw(*people)
-    images.clean_corpus(config())
+    images.main(config())
     white = packing.read_pack(PROCESSED).image(0).copy()
-    images.clean_corpus(config("images.background=keep", "images.width=32"))
+    images.main(config("images.background=keep", "images.width=32"))
     assert packing.read_pack(PROCESSED).image(0).shape == (64, 32, 3) != white.shape
 
 
 def test_with_nothing_kept_the_table_still_says_why(raw, config, encode):
     raw(encode(Image.new("RGB", (160, 320), "gray")))
     with pytest.raises(UserError, match="none of the 1 pictures of fullbody was kept") as caught:
-        images.clean_corpus(config())
+        images.main(config())
     assert "\n" not in str(caught.value)
     assert decisions()["reason"].to_list() == ["no-foreground"]
 
@@ -125,10 +125,10 @@ def test_with_nothing_kept_the_table_still_says_why(raw, config, encode):
 def test_an_empty_or_absent_raw_folder_is_one_line(raw, config):
     raw()
     with pytest.raises(UserError, match="holds no picture"):
-        images.clean_corpus(config())
+        images.main(config())
     Path("data/raw/fullbody/manifest.parquet").unlink()
     with pytest.raises(UserError, match=r"run python -m scraping\.scrape corpus=fullbody first"):
-        images.clean_corpus(config())
+        images.main(config())
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_an_empty_or_absent_raw_folder_is_one_line(raw, config):
 def test_a_wrong_value_is_named(raw, config, people, override, line):
     raw(*people)
     with pytest.raises(UserError, match=line):
-        images.clean_corpus(config(override))
+        images.main(config(override))
 
 
 def test_real_photographs_become_whole_people(raw, config, assets):
     paths = sorted((assets / "images/fashion_photos").iterdir())[500:504]
     raw(*[path.read_bytes() for path in paths])
-    images.clean_corpus(config("images.subject=body"))
+    images.main(config("images.subject=body"))
     table = decisions()
     assert (table["status"] == "kept").sum() >= 3
     assert table["matte_fit"].drop_nulls().min() > 0.6

@@ -27,7 +27,7 @@ def world(raw, config, figure, encode):
     repeat = drawn[2].resize((120, 240), Image.Resampling.LANCZOS)
     files = [encode(picture) for picture in (*drawn, repeat)]
     raw(*files)
-    images.clean_corpus(config())
+    images.main(config())
     masks = [np.asarray(picture.getchannel("A")) for picture in (*drawn, drawn[2])]
     write_truth(files, masks)
 
@@ -100,7 +100,7 @@ def test_a_mask_is_laid_over_a_crop_that_leaves_the_picture():
 
 def test_real_pictures_have_no_truth_and_say_so(raw, config):
     raw()
-    measure.measure_corpus(config("world=real", stage="measure"))
+    measure.main(config("world=real", stage="measure"))
     figures = json.loads(Path("data/metrics/fullbody/cleaning.json").read_text())
     assert figures["measured"] is False
     assert "world=real" in figures["why"]
@@ -109,4 +109,4 @@ def test_real_pictures_have_no_truth_and_say_so(raw, config):
 def test_absent_truth_names_the_stage_that_makes_it(raw, config):
     raw()
     with pytest.raises(UserError, match=r"scraping\.demo corpus=fullbody"):
-        measure.measure_corpus(config(stage="measure"))
+        measure.main(config(stage="measure"))
