@@ -7,9 +7,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export DVC_NO_ANALYTICS := 1
 export UV_PYTHON_DOWNLOADS := never
+# One setting of a mirror serves pip, uv and the fetching of weights.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 
 REPORT := data/exported/report/index.html
 
+.NOTPARALLEL:
 .PHONY: repro test lint lock browser weights clean
 
 repro: $(VENV)/.repro browser weights        ## scrape, clean, measure, report (profile and world: params.yaml)
@@ -43,6 +48,7 @@ $(VENV)/bin/uv:
 	@./setup.sh venv $(VENV)
 
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/uv
+	@echo "installing what $< pins (some GB the first time)"
 	uv pip install -q --require-hashes -r $<
 	uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@

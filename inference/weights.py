@@ -176,6 +176,9 @@ def main(names: Sequence[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except UserError as error:
+    except (
+        UserError,
+        OSError,
+    ) as error:  # a full disk and missing rights too are a line
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

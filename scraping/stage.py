@@ -85,6 +85,9 @@ def _one_line_errors() -> Iterator[None]:
     """Turn what a person can mend into one line and exit code 2; everything else stays the traceback that it is."""
     try:
         yield
+    except KeyboardInterrupt:
+        print("stopped: run it again to go on", file=sys.stderr, flush=True)
+        raise SystemExit(128 + signal.SIGINT) from None
     except UserError as error:
         _fail(str(error))
     except (HydraException, OmegaConfBaseException) as error:

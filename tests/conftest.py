@@ -11,6 +11,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the whole pipeline to have run: `pytest -m "not slow"` leaves it out."""
+    for item in items:
+        if "repro" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """Real pictures, videos and dances; they are no part of the project."""
@@ -52,7 +59,8 @@ def clone(tmp_path_factory) -> Clone:
             shutil.copy2(ROOT / name, folder / name)
     subprocess.run(["git", "init", "-q", "-b", "main"], cwd=folder, check=True)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump({"profile": "tiny", "world": "demo"}))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"profile": "tiny", "world": "demo"}))
     return Clone(folder)
 
 

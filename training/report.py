@@ -8,7 +8,8 @@ Reads `data/` only. Every figure on the page names the JSON it was read from and
 import base64
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import jinja2
 import polars
 from omegaconf import DictConfig
 from PIL import Image, ImageDraw
+from pydantic import Field
 
 from inference import media
 from inference.errors import UserError
@@ -24,16 +26,17 @@ from scraping import manifest, stage
 
 DATA = Path("data")
 OUT = DATA / "exported" / "report"
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 64_000_000
 
 
 class Settings(stage.Settings):
     """What the page shows."""
 
     corpora: list[str]
-    pairs: int  # before/after pictures a corpus
-    rejects_a_reason: int
-    thumbnail: int  # height, pixels
+    pairs: int = Field(ge=1)  # before/after pictures a corpus
+    rejects_a_reason: int = Field(ge=0)
+    sources: int = Field(ge=1)  # rows of the table of sources
+    thumbnail: int = Field(ge=16)  # height, pixels
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,13 @@ class Section:
 
 
 def sections_of(settings: Settings, world: str, profile: str) -> list[Section]:
-    """Gather all corpora, or say which were not measured yet."""
-    absent = [corpus for corpus in settings.corpora if not (DATA / "metrics" / corpus).exists()]
-    if absent:
-        raise UserError(f"data/metrics has no {', '.join(absent)}: run `dvc repro` or `make repro` first")
-    return [section(corpus, world, profile, settings) for corpus in settings.corpora]
+    """Gather the corpora that were measured, in the order of the config."""
+    measured = [corpus for corpus in settings.corpora if (DATA / "metrics" / corpus / "cleaning.json").exists()]
+    if not measured:
+        raise UserError(
+            f"data/metrics has none of {', '.join(settings.corpora)}: run `dvc repro` or `make repro` first"
+        )
+    return [section(corpus, world, profile, settings) for corpus in measured]
 
 
 def page(sections: list[Section], world: str, profile: str) -> str:
@@ -104,7 +109,7 @@ def section(corpus: str, world: str, profile: str, settings: Settings) -> Sectio
         unmeasured=figures.get("why", ""),
         measures_json=str(metrics),
         measures_command=f"python -m preprocessing.measure corpus={corpus} world={world} profile={profile}",
-        sources=sources(candidates),
+        sources=sources(candidates, settings.sources),
         cell=round(settings.thumbnail * (0.75 + pack.width / pack.height)),
         pairs=pairs(raw, candidates, decisions, pack, settings),
         rejects=rejects(raw, candidates, decisions, settings),
@@ -163,10 +168,14 @@ def measures(figures: dict) -> list[Measure]:
     ]
 
 
-def sources(candidates: polars.DataFrame) -> list[dict]:
-    """Count kept pictures by source, licence and author."""
-    kept = candidates.filter(polars.col("status") == "kept")
-    return kept.group_by("source", "licence", "author").len("kept").sort("kept", "source", descending=True).to_dicts()
+def sources(candidates: polars.DataFrame, most: int) -> list[dict]:
+    """Count kept pictures by source, licence and author; beyond `most` rows they are added up in a last one."""
+    by = ["source", "licence", "author"]
+    kept = candidates.filter(polars.col("status") == "kept").group_by(by).len("kept")
+    rows = kept.sort("kept", *by, descending=[True, False, False, False]).to_dicts()
+    rest = rows[most:]
+    more = {"source": f"and {len(rest)} more", "licence": "", "author": "", "kept": sum(row["kept"] for row in rest)}
+    return rows[:most] + ([more] if rest else [])
 
 
 def pairs(
@@ -191,7 +200,7 @@ def rejects(raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame
     for step, table in (("scraping", candidates), ("cleaning", decisions)):
         out = table.filter(polars.col("status") != "kept")
         for (reason,), group in sorted(out.group_by("reason"), key=lambda entry: (-entry[1].height, entry[0])):
-            shown = [sha256 for sha256 in group["sha256"] if step == "cleaning"][: settings.rejects_a_reason]
+            stored = [raw / files[sha256] for sha256 in group["sha256"] if step == "cleaning"]
             rows.append(
                 {
                     "step": step,
@@ -199,10 +208,17 @@ def rejects(raw: Path, candidates: polars.DataFrame, decisions: polars.DataFrame
                     "count": group.height,
                     "detail": next((detail for detail in group["detail"] if detail), ""),
                     "example": group["url"][0],
-                    "pictures": [_inline(_thumbnail(raw / files[sha256], settings.thumbnail)) for sha256 in shown],
+                    "pictures": list(_shown(stored[: settings.rejects_a_reason], settings.thumbnail)),
                 }
             )
     return rows
+
+
+def _shown(files: list[Path], height: int) -> Iterator[str]:
+    """Shrink pictures that were left out; one that was left out because it cannot be read has nothing to show."""
+    for file in files:
+        with suppress(media.MediaError, FileNotFoundError):
+            yield _inline(_thumbnail(file, height))
 
 
 def _spread(items: list, count: int) -> list:

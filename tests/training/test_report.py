@@ -107,8 +107,8 @@ def test_what_a_site_writes_is_shown_as_text():
 
 def test_an_absent_step_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = report.Settings(corpora=["portrait"], pairs=1, rejects_a_reason=1, thumbnail=10)
-    with pytest.raises(UserError, match="data/metrics has no portrait"):
+    settings = report.Settings(corpora=["portrait"], pairs=1, rejects_a_reason=1, sources=1, thumbnail=16)
+    with pytest.raises(UserError, match="data/metrics has none of portrait"):
         report.sections_of(settings, "demo", "tiny")
 
 
