@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg\b", re.DOTALL)
+COMMENT = rb"<!--(?:(?!-->).)*-->\s*"  # one reading alone: `.*?` could take two for one, and backtrack without end
+SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(?:%b)*(<!DOCTYPE svg[^>]*>\s*)?<svg\b" % COMMENT, re.DOTALL)
 # What a file starts with -> Pillow's name of the format and the media type. `None` marks pictures that we do not read.
 SIGNATURES: list[tuple[re.Pattern[bytes], str | None, str]] = [
     (re.compile(rb"\xff\xd8\xff"), "JPEG", "image/jpeg"),

@@ -133,6 +133,8 @@ def test_a_moving_picture_is_refused(form):
         (b"<!DOCTYPE html><html><body>gone</body></html>", "not-a-picture"),
         (b"\x00" * 500, "not-a-picture"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported-format"),
+        (b"<!-- a --> <!-- b -->\n<!DOCTYPE svg><svg/>", "unsupported-format"),
+        (b"<!---->" * 500 + b"<html>", "not-a-picture"),
         (encode(noise(), "TIFF"), "unsupported-format"),
         (encode(noise(), "BMP"), "unsupported-format"),
     ],
