@@ -95,7 +95,7 @@ def reserved_paths(body: bytes) -> list[str]:
     """Read the path patterns that a tdmrep.json reserves; a file that is no such list reserves nothing."""
     try:
         entries = json.loads(body) if body else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(entries, list):
         return []

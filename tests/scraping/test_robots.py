@@ -97,6 +97,8 @@ def test_a_tdmrep_pattern_covers_what_it_says(pattern, path, covered):
     assert bool(Rules(reserved=(reserved,)).optouts(SITE + path)) == covered
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'[1, {"location": "/x", "tdm-reservation": 0}]'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{}", b'[1, {"location": "/x", "tdm-reservation": 0}]', b"[" * 200_000]
+)
 def test_a_tdmrep_file_that_reserves_nothing_reserves_nothing(body):
     assert reserved_paths(body) == []
