@@ -126,7 +126,7 @@ class Cleaner:
     def __call__(self, task: Task) -> Cleaned:
         row: dict = {"status": "kept", "reason": None, "detail": None}
         try:
-            picture, matte = self._clean(_read(task), row)
+            picture, matte = self._clean(read(task), row)
         except (media.MediaError, Rejected) as error:
             row.update(status="rejected", reason=error.reason, detail=str(error))
             return Cleaned(row)
@@ -298,7 +298,8 @@ def _small(alpha: np.ndarray) -> np.ndarray:
     return cv2.resize(alpha, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _read(task: Task) -> bytes:
+def read(task: Task) -> bytes:
+    """Give the bytes that were scraped; `Rejected` where they are gone or are others."""
     try:
         data = task.file.read_bytes()
     except FileNotFoundError:

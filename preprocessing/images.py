@@ -4,7 +4,6 @@ python -m preprocessing.images corpus=portrait
 python -m preprocessing.images corpus=fashion images.background=transparent images.workers=1
 """
 
-import json
 import shutil
 import zipfile
 from collections import Counter, deque
@@ -18,7 +17,8 @@ from omegaconf import DictConfig
 from inference import media, weights
 from inference.errors import UserError
 from preprocessing import dedupe, packing
-from preprocessing.clean import Cleaned, Cleaner, Settings, Task
+from preprocessing.clean import Cleaned, Cleaner, Settings, Task, read
+from preprocessing.quality import Rejected
 from preprocessing.workers import Died, Workers
 from scraping import manifest, stage
 
@@ -26,6 +26,7 @@ BOX = pl.List(pl.Float64)
 DECISIONS = {
     "sha256": pl.String,
     "url": pl.String,
+    "subject": pl.String,  # what was looked for: body | face | matte
     "status": pl.String,  # kept | rejected
     "reason": pl.String,
     "detail": pl.String,
@@ -46,6 +47,7 @@ DECISIONS = {
     "matte_sha256": pl.String,
 }
 DETECTOR = {"body": "yolov5nu", "face": "yunet"}
+PASSING = ("missing-file", "changed-file")  # faults of the raw folder, not of the picture: looked at again by each run
 
 
 class Store:
@@ -53,6 +55,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.journal = stage.Journal(folder / "journal.jsonl")
+        for sha256 in [key for key, row in self.journal.rows.items() if row["reason"] in PASSING]:
+            del self.journal.rows[sha256]
         self.blobs = open(folder / "blobs.bin", "ab+")  # noqa: SIM115 (lives as long as the store)
 
     def add(self, sha256: str, cleaned: Cleaned) -> None:
@@ -91,13 +95,9 @@ def main(config: DictConfig) -> None:
     settings = stage.settings(config, "images", Settings)
     raw = Path("data/raw") / config.corpus
     rows = read_rows(raw, config.corpus)
-    used = settings.model_dump(exclude={"workers"})
-    print_of = stage.fingerprint(
-        used,
-        _weights(settings),
-        stage.code_version(),
-        files=[raw / manifest.FILE, Path(__file__).with_name("person.py")],
-    )
+    how = (settings.model_dump(exclude={"workers"}), _weights(settings))
+    # Not of the manifest: the same picture is cleaned once, however often and whenever it is scraped.
+    print_of = stage.fingerprint(how, stage.code_version(), files=[Path(__file__).with_name("person.py")])
     with stage.work("images", config.corpus, config.world, print_of) as work:
         store = Store(work)
         try:
@@ -105,7 +105,7 @@ def main(config: DictConfig) -> None:
             clean(groups, raw, settings, store)
             decisions = decide(rows, groups, store, settings)
             report(decisions)
-            publish(decisions, store, rows, settings, work, config.corpus, print_of)
+            publish(decisions, store, rows, settings, work, config.corpus, how)
         finally:
             store.close()
 
@@ -135,44 +135,55 @@ def group(rows: list[dict], raw: Path, settings: Settings, work: Path) -> list[l
 def _confirmed(
     pairs: list[tuple[int, int]], rows: list[dict], raw: Path, settings: Settings, work: Path
 ) -> list[tuple[int, int]]:
-    """Keep the pairs that also look alike; the answer is kept for the next run."""
-    known = work / "pairs.json"
-    if known.exists():
-        return [tuple(pair) for pair in json.loads(known.read_text())]
-    looks: dict[int, np.ndarray | None] = {}
-    for index in sorted({index for pair in pairs for index in pair}):
-        try:
-            data = (raw / rows[index]["file"]).read_bytes()
-            looks[index] = dedupe.look(media.decode(data, settings.max_pixels, longest=4 * dedupe.LOOK))
-        except (media.MediaError, FileNotFoundError):
-            looks[index] = None  # cleaning it will give it its reason
-    alike = [
-        (first, second)
-        for first, second in pairs
-        if looks[first] is not None
-        and looks[second] is not None
-        and dedupe.alikeness(looks[first], looks[second]) >= settings.duplicates.alikeness
-    ]
-    stage.write_atomically(known, json.dumps(alike).encode())
-    return alike
+    """Keep the pairs that also look alike; each answer is kept for the next run."""
+    known = stage.Journal(work / "pairs.jsonl")
+    keys = {pair: "-".join(sorted(rows[index]["sha256"] for index in pair)) for pair in pairs}
+    new = [pair for pair in pairs if keys[pair] not in known]
+    looks = {index: _look(rows[index], raw, settings) for index in sorted({index for pair in new for index in pair})}
+    for first, second in new:
+        if looks[first] is not None and looks[second] is not None:
+            alikeness = dedupe.alikeness(looks[first], looks[second])
+            known.append(keys[first, second], {"alike": alikeness >= settings.duplicates.alikeness})
+    known.close()
+    return [pair for pair in pairs if keys[pair] in known and known[keys[pair]]["alike"]]
+
+
+def _look(row: dict, raw: Path, settings: Settings) -> np.ndarray | None:
+    """Make a picture's small look, or None where it cannot be had: cleaning it will give it its reason."""
+    try:
+        data = read(Task(row["sha256"], raw / row["file"]))
+        return dedupe.look(media.decode(data, settings.max_pixels, longest=4 * dedupe.LOOK))
+    except (media.MediaError, Rejected):
+        return None
 
 
 def clean(groups: list[list[dict]], raw: Path, settings: Settings, store: Store) -> None:
     """Clean the best picture of each group; where it is rejected, the next best."""
-    group_of = {row["sha256"]: members for members in groups for row in members}
     pending = deque(task for task in (_next(members, raw, store) for members in groups) if task)
-    total, done = len(groups), len(groups) - len(pending)
     if not pending:
         return
+    done = len(groups) - len(pending)
     with Workers(min(settings.workers, len(pending)), Cleaner, settings) as workers:
-        for task, result in stage.progress(workers.run(pending), total, "cleaning", done):
-            if isinstance(result, Died):
-                detail = f"cleaning it ended the worker (exit code {result.exit_code})"
-                result = Cleaned({"status": "rejected", "reason": "crashed", "detail": detail})
-            store.add(task.sha256, result)
-            following = _next(group_of[task.sha256], raw, store)
-            if following:
-                pending.append(following)
+        for _ in stage.progress(_settle(groups, pending, workers, raw, store), len(groups), "cleaning", done):
+            pass
+
+
+def _settle(
+    groups: list[list[dict]], pending: deque[Task], workers: Workers, raw: Path, store: Store
+) -> Iterator[list[dict]]:
+    """Yield each group once one of it is kept or all are rejected."""
+    group_of = {row["sha256"]: members for members in groups for row in members}
+    for task, result in workers.run(pending):
+        if isinstance(result, Died):
+            detail = f"cleaning it ended the worker (exit code {result.exit_code})"
+            result = Cleaned({"status": "rejected", "reason": "crashed", "detail": detail})
+        store.add(task.sha256, result)
+        members = group_of[task.sha256]
+        following = _next(members, raw, store)
+        if following:
+            pending.append(following)
+        else:
+            yield members
 
 
 def _next(members: list[dict], raw: Path, store: Store) -> Task | None:
@@ -187,31 +198,44 @@ def _next(members: list[dict], raw: Path, store: Store) -> Task | None:
 
 def decide(rows: list[dict], groups: list[list[dict]], store: Store, settings: Settings) -> pl.DataFrame:
     """Give each row of the manifest its decision, in the manifest's order."""
-    kept_of = {
-        row["sha256"]: next((other["sha256"] for other in members if _kept(store, other)), None)
-        for members in groups
-        for row in members
-    }
-    hashes, seen, decisions = _weights(settings), set(), []
+    repeats = _repeats(groups, store)
+    same = {"subject": settings.subject, **_weights(settings)}
+    seen, decisions = set(), []
     for row in rows:
         sha256 = row["sha256"]
-        decision = {"sha256": sha256, "url": row["url"], "phash": row["phash"], **hashes}
+        decision = {"sha256": sha256, "url": row["url"], "phash": row["phash"], **same}
         if sha256 in seen:
             detail = "the same bytes stood under another address"
             decision |= {"status": "rejected", "reason": "exact-duplicate", "detail": detail, "duplicate_of": sha256}
-        elif sha256 in store.journal:
-            decision |= {key: value for key, value in store.journal[sha256].items() if key in DECISIONS}
+        elif sha256 in repeats:
+            best = repeats[sha256]
+            detail = f"shows the same as {best['sha256'][:12]}, {_advantage(best, row)}"
+            decision |= {"status": "rejected", "reason": "near-duplicate", "detail": detail}
+            decision["duplicate_of"] = best["sha256"]
         else:
-            best = kept_of[sha256]
-            detail = f"shows the same as {best[:12]}, which is larger"
-            decision |= {"status": "rejected", "reason": "near-duplicate", "detail": detail, "duplicate_of": best}
+            decision |= {key: value for key, value in store.journal[sha256].items() if key in DECISIONS}
         seen.add(sha256)
         decisions.append({name: decision.get(name) for name in DECISIONS})
     return pl.DataFrame(decisions, schema=DECISIONS)
 
 
-def _kept(store: Store, row: dict) -> bool:
-    return row["sha256"] in store.journal and store.journal[row["sha256"]]["status"] == "kept"
+def _repeats(groups: list[list[dict]], store: Store) -> dict[str, dict]:
+    """Name for each picture behind the kept one of its group that kept one: an earlier run may have cleaned both."""
+    found = {}
+    for members in groups:
+        kept = (place for place, row in enumerate(members) if store.journal[row["sha256"]]["status"] == "kept")
+        best = next(kept, len(members))
+        found |= {row["sha256"]: members[best] for row in members[best + 1 :]}
+    return found
+
+
+def _advantage(best: dict, other: dict) -> str:
+    """Say by what `group` preferred the best."""
+    if best["width"] * best["height"] > other["width"] * other["height"]:
+        return "which is larger"
+    if best["bytes"] > other["bytes"]:
+        return "which has as many pixels in more bytes"
+    return "which is no smaller"
 
 
 def report(decisions: pl.DataFrame) -> None:
@@ -223,7 +247,7 @@ def report(decisions: pl.DataFrame) -> None:
 
 
 def publish(
-    decisions: pl.DataFrame, store: Store, rows: list[dict], settings: Settings, work: Path, corpus: str, print_of: str
+    decisions: pl.DataFrame, store: Store, rows: list[dict], settings: Settings, work: Path, corpus: str, how: tuple
 ) -> None:
     """Write decisions, mattes and pack and move them to their places; with nothing kept, the decisions alone."""
     interim, processed = work / "out" / "interim", work / "out" / "processed"
@@ -242,7 +266,7 @@ def publish(
     labels = {row["sha256"]: row["label"] for row in rows}
     sources = [(sha256, labels[sha256]) for sha256 in kept]
     pictures: Iterator[np.ndarray] = (store.picture(sha256) for sha256 in kept)
-    packing.write_pack(processed, pictures, sources, settings.background, print_of)
+    packing.write_pack(processed, pictures, sources, settings.background, stage.fingerprint(how, sources))
     stage.publish(processed, Path("data/processed") / corpus)
 
 

@@ -102,7 +102,7 @@ def measure_pictures(decisions: Sequence[dict], people: dict[str, dict]) -> dict
 def measure_detection(decisions: Sequence[dict], people: dict[str, dict], sizes: dict, settings: Settings) -> dict:
     """Compare the boxes with the truth: of faces where faces were looked for, of whole people elsewhere."""
     seen = [row for row in decisions if row["reason"] not in UNSEEN and row["sha256"] in people]
-    of_faces = any(row["face_box"] for row in seen)
+    of_faces = any(row["subject"] == "face" for row in decisions)
     found_key, truth_key = ("face_box", "face_box") if of_faces else ("person_box", "box")
     seen = [row for row in seen if people[row["sha256"]][truth_key]]
     true_boxes = [people[row["sha256"]][truth_key] for row in seen]

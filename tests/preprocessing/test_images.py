@@ -1,3 +1,10 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -6,7 +13,9 @@ from PIL import Image, ImageFilter
 
 from inference.errors import UserError
 from preprocessing import images, packing
+from scraping import manifest
 
+ROOT = Path(__file__).resolve().parents[2]
 INTERIM, PROCESSED = Path("data/interim/fullbody"), Path("data/processed/fullbody")
 
 
@@ -71,20 +80,92 @@ def test_a_second_run_cleans_nothing_again_and_publishes_the_same(raw, config, p
     assert published() == first
 
 
-def test_a_run_that_was_killed_goes_on_where_it_was(raw, config, people):
-    raw(*people)
+def cleaned() -> list[str]:
+    """The sha256 of each picture that was cleaned, in order, once for each time."""
+    (journal,) = Path(".work/images").rglob("journal.jsonl")
+    return [json.loads(line)["key"] for line in journal.read_text().splitlines()]
+
+
+def test_pictures_scraped_at_another_time_are_the_same_pictures(raw, config, people, monkeypatch):
+    folder = raw(*people)
     images.main(config())
     first = published()
-    (journal,) = Path(".work/images").rglob("journal.jsonl")
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(lines[0] + lines[1] + lines[2][:40])  # killed while it wrote the third row
-    with open(journal.with_name("blobs.bin"), "ab") as blobs:
-        blobs.write(b"half a picture")
+    rows = manifest.read(folder).to_dicts()
+    manifest.write([row | {"fetched_at": "2031-05-06T07:08:09Z"} for row in rows], folder)
+    monkeypatch.setattr(images, "Workers", None)
     images.main(config())
-    again = journal.read_bytes().splitlines(keepends=True)
-    assert again[:2] == lines[:2]
-    assert len(again) == 4  # nothing was cleaned twice
     assert published() == first
+
+
+def test_one_more_picture_is_cleaned_alone(raw, config, people):
+    folder = raw(*people[:3])
+    images.main(config())
+    before, first = cleaned(), packing.read_pack(PROCESSED).fingerprint
+    raw(*people)
+    images.main(config())
+    assert cleaned()[:3] == before
+    assert len(set(cleaned())) == len(cleaned()) == 4
+    assert packing.read_pack(PROCESSED).fingerprint != first
+    assert manifest.read(folder)["sha256"].to_list() == packing.read_pack(PROCESSED).index["sha256"].to_list()
+
+
+def test_a_larger_repeat_scraped_later_takes_the_smaller_ones_place(raw, config, figure, encode):
+    large = figure(1, ground=None)
+    small = encode(large.resize((120, 240), Image.Resampling.LANCZOS))
+    raw(small)
+    images.main(config())
+    raw(small, encode(large))
+    images.main(config())
+    assert decisions()["reason"].to_list() == ["near-duplicate", None]
+
+
+def test_a_file_that_was_missing_is_cleaned_once_it_is_back(raw, config, people):
+    folder = raw(*people)
+    file = folder / manifest.read(folder)["file"][1]
+    file.unlink()
+    images.main(config())
+    assert decisions()["reason"].to_list() == [None, "missing-file", None, None]
+    file.write_bytes(people[1])
+    images.main(config())
+    assert decisions()["reason"].null_count() == 4
+
+
+def test_a_repeat_says_truly_by_what_the_other_is_better(raw, config, figure, encode):
+    drawn = figure(1)
+    raw(*(encode(drawn, quality=quality) for quality in (95, 60)), encode(drawn.resize((120, 240)), quality=95))
+    images.main(config("images.gates.blur=1"))
+    details = [detail.partition(", ")[2] for detail in decisions()["detail"].drop_nulls()]
+    assert details == ["which has as many pixels in more bytes", "which is larger"]
+
+
+def test_a_killed_process_goes_on_where_it_was_and_gives_the_same_bytes(raw, config, figure, encode):
+    raw(*(encode(figure(seed)) for seed in range(12)))
+    images.main(config())
+    whole = published()
+    shutil.rmtree(".work")
+    run = start()
+    deadline = time.monotonic() + 60
+    while not (journals := list(Path(".work/images").rglob("journal.jsonl"))) or not journals[0].stat().st_size:
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    before = cleaned()
+    assert 0 < len(before) < 12
+    run = start()
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, errors
+    assert cleaned()[: len(before)] == before
+    assert len(set(cleaned())) == len(cleaned()) == 12
+    assert published() == whole
+
+
+def start() -> subprocess.Popen:
+    words = ["corpus=fullbody", "profile=tiny", "images.subject=matte", "images.workers=1"]
+    command = [sys.executable, "-m", "preprocessing.images", *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_number_of_workers_changes_no_byte(raw, config, people):
