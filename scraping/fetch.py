@@ -13,40 +13,44 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
+import pydantic
 
 from scraping import robots, stage
 from scraping.network import GuardedBackend, NameUnknown, PrivateAddress, absolute, host_name, normal
 
-VERSION = "0.1"
 REDIRECTS = {301, 302, 303, 307, 308}
 RETRIABLE_STATUS = {408, 425, 429, 500, 502, 503, 504}
 TDMREP_MAX_BYTES = 256 * 1024
+
+Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
 
 
 class Policy(stage.Settings):
     """What decides how an address ends. It is part of the work folder's fingerprint."""
 
-    max_bytes: int
-    max_page_bytes: int
-    max_pixels: int
-    max_redirects: int
-    attempts: int
-    total_seconds: float  # of one exchange, from connecting to the last byte
-    breaker_failures: int  # failures in a row after which a host is left alone
-    max_wait_seconds: float  # a host that asks for a longer pause or Crawl-delay is left alone
+    max_bytes: pydantic.PositiveInt
+    max_page_bytes: pydantic.PositiveInt
+    max_pixels: pydantic.PositiveInt
+    max_redirects: pydantic.NonNegativeInt
+    attempts: pydantic.PositiveInt
+    total_seconds: Annotated[Seconds, pydantic.Field(gt=0)]  # of one exchange, from connecting to the last byte
+    breaker_failures: pydantic.PositiveInt  # failures in a row after which a host is left alone
+    max_wait_seconds: Seconds  # a host that asks for a longer pause or Crawl-delay is left alone
 
 
 class Pace(stage.Settings):
     """How fast, within what the hosts allow. It changes no outcome and no fingerprint."""
 
-    concurrency: int
-    per_host: int
-    gap_seconds: float  # between the starts of two requests to a host; a Crawl-delay raises it
-    backoff_seconds: float  # the first; it doubles with each further attempt
+    concurrency: pydantic.PositiveInt
+    per_host: pydantic.PositiveInt
+    gap_seconds: Seconds  # between the starts of two requests to a host; a Crawl-delay raises it
+    backoff_seconds: Seconds  # the first; it doubles with each further attempt
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,28 @@ class Host:
     closed: str = ""  # why the host is left alone from now on
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a slot, the gap and any pause; a pause that begins while we wait counts too."""
+    async def turn(self, everyone: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a slot of the host, the gap and any pause, and a slot of the whole fetcher; then go at once.
+
+        A pause that begins while we wait counts too, and the gap runs from the moment of going.
+        """
         async with self.slots:
             async with self.order:
-                while (wait := self.not_before - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
-                self.not_before = time.monotonic() + self.gap
-            yield
+                await self._depart(everyone)
+            try:
+                yield
+            finally:
+                everyone.release()
+
+    async def _depart(self, everyone: asyncio.Semaphore) -> None:
+        while True:
+            while (wait := self.not_before - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            await everyone.acquire()
+            if time.monotonic() >= self.not_before:
+                break
+            everyone.release()  # the host asked for a pause meanwhile: others may go first
+        self.not_before = time.monotonic() + self.gap
 
     def pause(self, seconds: float) -> None:
         self.not_before = max(self.not_before, time.monotonic() + seconds)
@@ -122,7 +140,7 @@ class Fetcher:
         self, policy: Policy, pace: Pace, contact: str, seed: int, served: Mapping[str, tuple[str, int]]
     ) -> None:
         self.policy, self.pace, self.seed = policy, pace, seed
-        self.user_agent = f"Dramatis/{VERSION} (+{contact})"
+        self.user_agent = f"Dramatis/{version('dramatis')} (+{contact})"
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._hosts: dict[str, Host] = {}
         self._rules: dict[tuple[str, bool], asyncio.Task[robots.Rules | Problem]] = {}
@@ -234,7 +252,7 @@ class Fetcher:
             if refusal is not None:
                 return replace(refusal, redirects=redirects, attempts=asked)
             host = self.host(url)
-            async with host.turn(), self._slots:
+            async with host.turn(self._slots):
                 reply = self._closed(url) if host.closed else await self._exchange(url, terms)
                 self._learn(host, reply)
             asked = asked or reply.attempts

@@ -1,17 +1,21 @@
 """The downloader against a real loopback server that behaves badly."""
 
+import asyncio
 import gzip
 import io
+import itertools
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from importlib.metadata import version
 
 import anyio
 import pytest
 from PIL import Image
 
 from scraping.demo.server import Route
-from scraping.fetch import retry_after_seconds
+from scraping.fetch import Host, retry_after_seconds
 
 JPEG = b"\xff\xd8\xff" + bytes(2000)
 FORBIDDEN = "User-agent: *\nDisallow: /private/\n"
@@ -66,6 +70,27 @@ def test_crawl_delay_separates_requests_to_a_host(site, fetch):
     assert times[-1] - times[0] >= 5 * 0.1 - 0.05  # the first may have been noted late, the last not early
 
 
+def test_those_who_waited_for_one_of_few_slots_do_not_leave_together():
+    async def departures() -> tuple[float, list[float]]:
+        everyone, host, left = asyncio.Semaphore(2), Host(asyncio.Semaphore(9), gap=0.1), []
+
+        async def go() -> None:
+            async with host.turn(everyone):
+                left.append(time.monotonic())
+
+        async with everyone, everyone:
+            waiting = [asyncio.create_task(go()) for _ in range(4)]
+            await asyncio.sleep(0.5)
+            host.pause(0.2)
+            paused = time.monotonic()
+        await asyncio.gather(*waiting)
+        return paused, left
+
+    paused, left = asyncio.run(departures())
+    assert left[0] - paused >= 0.2 - 0.05
+    assert all(later - earlier >= 0.1 - 0.05 for earlier, later in itertools.pairwise(left))
+
+
 def test_a_crawl_delay_beyond_patience_leaves_the_host_alone(site, fetch):
     loopback = site({"/robots.txt": "User-agent: *\nCrawl-delay: 3600", "/a.jpg": JPEG})
     assert reasons(fetch(loopback, "/a.jpg")) == ["robots-disallowed"]
@@ -118,7 +143,8 @@ def test_a_lasting_failure_is_asked_once_and_a_passing_one_again(site, fetch):
 def test_the_user_agent_names_the_project_and_a_contact(site, fetch):
     loopback = site({"/a.jpg": JPEG})
     fetch(loopback, "/a.jpg")
-    assert {request["agent"] for request in loopback.requests()} == {"Dramatis/0.1 (+test@example.org)"}
+    agent = f"Dramatis/{version('dramatis')} (+test@example.org)"
+    assert {request["agent"] for request in loopback.requests()} == {agent}
 
 
 def test_a_body_over_the_cap_is_refused_announced_or_not(site, fetch):
