@@ -144,12 +144,53 @@ def from_stylegan_zip(path: Path, folder: Path, background: str = "keep") -> Non
         names = sorted(name for name in archive.namelist() if name.lower().endswith((".png", ".jpg", ".jpeg", ".webp")))
         if not names:
             raise UserError(f"{path} holds no pictures: a StyleGAN2 dataset has 00000/img00000000.png and so on")
-        about = json.loads(_member(archive, "dataset.json")) if "dataset.json" in archive.namelist() else {}
-        known = dict(about.get("labels") or [])
+        about = _about(archive, path)
         hashes = about.get("sha256") or names
-        words = about.get("label_names") or []
-        sources = [(key, _word(known[name], words) if known else None) for key, name in zip(hashes, names, strict=True)]
+        if not _are_words(hashes) or len(hashes) != len(names):
+            line = f"sha256 is no list of {len(names)} words: give every picture one, or none"
+            raise UserError(f"{path}: dataset.json's {line}")
+        sources = list(zip(hashes, _labels(about, names, path), strict=True))
         write_pack(folder, _pictures(archive, names, path), sources, background, fingerprint="stylegan-zip")
+
+
+def _about(archive: zipfile.ZipFile, path: Path) -> dict:
+    if "dataset.json" not in archive.namelist():
+        return {}
+    try:
+        about = json.loads(_member(archive, "dataset.json"))
+    except ValueError as error:
+        raise UserError(f"{path}: dataset.json is no JSON: {error}") from None
+    if not isinstance(about, dict):
+        raise UserError(f'{path}: dataset.json is no object: expected {{"labels": [[name, number], ...]}}')
+    return about
+
+
+def _labels(about: dict, names: list[str], path: Path) -> list[str | None]:
+    """Give each member's label as a word, such that the words sort as the numbers do: a pack numbers them anew."""
+    if not about.get("labels"):
+        return [None] * len(names)
+    try:
+        known = dict(about["labels"])
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: dataset.json's labels are no pairs of a name and a number") from None
+    for name in names:
+        if name not in known:
+            raise UserError(f"{path}: dataset.json gives {name} no label: give all pictures one, or none")
+        if type(known[name]) is not int or known[name] < 0:
+            raise UserError(f"{path}: {name} has the label {known[name]!r}: expected a whole number from 0 on")
+    numbers = [known[name] for name in names]
+    words = about.get("label_names")
+    if not words:
+        digits = len(str(max(numbers)))
+        return [f"{number:0{digits}d}" for number in numbers]
+    if not _are_words(words) or words != sorted(set(words)) or len(words) <= max(numbers):
+        line = "label_names are not a sorted word for every label: sort them, or leave them out"
+        raise UserError(f"{path}: dataset.json's {line}")
+    return [words[number] for number in numbers]
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
 
 
 def _pictures(archive: zipfile.ZipFile, names: list[str], path: Path) -> Iterator[np.ndarray]:
@@ -171,10 +212,6 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     if len(data) > MOST_BYTES:
         raise UserError(f"{archive.filename}: {name} is larger than {MOST_BYTES} bytes")
     return data
-
-
-def _word(number: int, words: list[str]) -> str:
-    return words[number] if number < len(words) else str(number)
 
 
 def png(picture: np.ndarray) -> bytes:

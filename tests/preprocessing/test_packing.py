@@ -1,6 +1,7 @@
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,8 @@ import pytest
 
 from inference.errors import UserError
 from preprocessing import packing
+
+NAMES = [f"00000/img{position:08d}.png" for position in range(12)]
 
 
 def pictures(count: int = 5, channels: int = 3) -> list[np.ndarray]:
@@ -63,6 +66,46 @@ def test_a_stylegan_zip_has_the_layout_that_stylegan2_ada_reads(tmp_path):
         assert archive.namelist()[0] == "00000/img00000000.png"
         labels = json.loads(archive.read("dataset.json"))["labels"]
     assert labels[:2] == [["00000/img00000000.png", 1], ["00000/img00000001.png", 0]]
+
+
+def foreign(path: Path, about: object) -> None:
+    """Write a dataset as others do."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in NAMES:
+            archive.writestr(name, packing.png(np.zeros((8, 8, 3), np.uint8)))
+        archive.writestr("dataset.json", about if isinstance(about, str) else json.dumps(about))
+
+
+def test_the_classes_of_a_dataset_without_names_keep_their_numbers(tmp_path):
+    numbers = [11, 0, 2, 1, 10, 3, 9, 4, 8, 5, 7, 6]
+    foreign(tmp_path / "set.zip", {"labels": list(zip(NAMES, numbers, strict=True))})
+    packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    assert packing.read_pack(tmp_path / "pack").numbers() == numbers
+
+
+@pytest.mark.parametrize(
+    ("about", "line"),
+    [
+        ({"labels": [[name, 0] for name in NAMES[:-1]]}, r"img00000011\.png no label"),
+        (
+            {"labels": [[name, 0] for name in NAMES[1:]] + [[NAMES[0], [0.0, 1.0]]]},
+            r"img00000000\.png .*\[0\.0, 1\.0\]",
+        ),
+        ({"labels": [[name, -1] for name in NAMES]}, r"img00000000\.png has the label -1"),
+        ({"labels": NAMES}, "no pairs"),
+        ({"labels": [[name, 1] for name in NAMES], "label_names": ["one"]}, "label_names"),
+        ({"labels": [[name, 1] for name in NAMES], "label_names": ["shirt", "coat"]}, "label_names"),
+        ({"sha256": ["f00d"]}, "no list of 12 words"),
+        ({"sha256": 12}, "no list of 12 words"),
+        ([], "no object"),
+        ("{", "no JSON"),
+    ],
+)
+def test_a_dataset_json_that_makes_no_sense_is_one_line(tmp_path, about, line):
+    foreign(tmp_path / "set.zip", about)
+    with pytest.raises(UserError, match=line) as caught:
+        packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    assert "\n" not in str(caught.value)
 
 
 def test_some_labels_and_some_not_is_a_mistake(tmp_path):
