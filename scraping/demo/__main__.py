@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
+import pydantic
 from omegaconf import DictConfig
+from pydantic import Field
 
+from inference.errors import UserError
 from scraping import stage
 from scraping.demo import rendering, site
 
@@ -39,13 +42,22 @@ TRUTH = pyarrow.schema(
 class Settings(stage.Settings):
     """conf/scraping/demo.yaml."""
 
-    people: int
-    first_seed: int
-    scale: float  # of the pictures' size
-    workers: int
-    jpeg_quality: int
-    png_every: int
+    people: int = Field(ge=site.FEWEST)
+    first_seed: int = Field(ge=0)
+    scale: float = Field(ge=0.2, le=8)  # of the pictures' size; smaller, a backdrop has no room for its things
+    workers: int = Field(ge=1, le=256)
+    jpeg_quality: int = Field(ge=1, le=100)
+    png_every: int = Field(ge=1)
     site: site.SiteSettings
+
+    @pydantic.model_validator(mode="after")
+    def _repeats_have_originals(self) -> "Settings":
+        for name in ("exact_duplicates", "near_duplicates"):
+            repeats = getattr(self.site, name)
+            if repeats > self.people:
+                line = f"{repeats} repeats of {self.people} people: each repeats another, lower it or raise demo.people"
+                raise UserError(f"demo.site.{name}: {line}")
+        return self
 
 
 @stage.command("scraping/demo")
@@ -53,7 +65,7 @@ def main(config: DictConfig) -> None:
     settings = stage.settings(config, "demo", Settings)
     corpus, world = config.corpus, config.world
     gallery, truth = Path("data/gallery") / corpus, Path("data/truth") / corpus
-    print_of = stage.fingerprint(settings.model_dump(), stage.code_version())
+    print_of = stage.fingerprint(settings.model_dump(exclude={"workers"}), stage.code_version())
     with stage.work("demo", corpus, world, print_of) as work:
         out = work / "out"
         shutil.rmtree(out, ignore_errors=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import polars
 from PIL import Image
+from pydantic import Field
 
 from scraping import stage
 from scraping.demo import hostile, templates
 from scraping.demo.server import Route, write_site
 
+FEWEST = 8  # people: five of them misbehave, each at a place of its own
 ENDLESS = {"fashion"}  # corpora whose listing needs a browser
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 PRIVATE_TARGET = "http://10.0.0.7/secret.jpg"
@@ -24,13 +26,13 @@ Maker = Callable[[Image.Image], bytes]
 class SiteSettings(stage.Settings):
     """conf/scraping/demo.yaml, `demo.site`."""
 
-    page_length: int  # cards of a static page, or of a batch of the endless one
-    crawl_delay_seconds: float
-    exact_duplicates: int
-    near_duplicates: int
-    slow_seconds: float
-    retry_after_seconds: int
-    huge_bytes: int
+    page_length: int = Field(ge=1)  # cards of a static page, or of a batch of the endless one
+    crawl_delay_seconds: float = Field(ge=0)
+    exact_duplicates: int = Field(ge=0)
+    near_duplicates: int = Field(ge=0)
+    slow_seconds: float = Field(ge=0)
+    retry_after_seconds: int = Field(ge=0)
+    huge_bytes: int = Field(ge=1)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import polars
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from inference.errors import UserError
+from scraping.demo import __main__ as demo
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["corpus=fashion", "profile=tiny", "demo.scale=0.25"]
@@ -85,6 +90,32 @@ def test_a_wrong_value_is_one_line(tmp_path):
     assert run.returncode == 2
     assert errors.startswith("error: demo.people: ")
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("people=7", "first_seed=-1", "scale=0.1", "workers=0", "jpeg_quality=101", "png_every=0"),
+        *("site.page_length=0", "site.crawl_delay_seconds=-1", "site.exact_duplicates=15", "site.near_duplicates=15"),
+        *("site.slow_seconds=-1", "site.retry_after_seconds=-1", "site.huge_bytes=0"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(wrong):
+    with pytest.raises(UserError, match=rf"^demo\.{wrong.partition('=')[0]}: ") as caught:
+        demo.main(composed(f"demo.{wrong}"))
+    assert "\n" not in str(caught.value)
+
+
+def composed(*words: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("scraping/demo", [*TINY, *words])
+
+
+def test_another_number_of_processes_is_the_same_work(whole):
+    run = start(whole, "demo.workers=1")
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, errors
+    assert len(list(whole.glob(".work/demo/fashion/demo/*"))) == 1
 
 
 def test_the_real_world_has_no_demo_people(tmp_path):
