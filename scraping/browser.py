@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pydantic
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
@@ -29,6 +30,15 @@ from scraping import stage
 
 BINARIES = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
+BLOCKED = ("images", "popups", "notifications", "geolocation", "media_stream")
+PREFERENCES = {
+    **{f"profile.managed_default_content_settings.{name}": 2 for name in BLOCKED},
+    "download_restrictions": 3,
+    # WebRTC takes no notice of the resolver's rules: without these, a page has it send packets to any address.
+    "webrtc.ip_handling_policy": "disable_non_proxied_udp",
+    "webrtc.multiple_routes_enabled": False,
+    "webrtc.nonproxied_udp_enabled": False,
+}
 
 LINKS_AND_SCROLL = """
 const [css, name] = arguments;
@@ -46,9 +56,9 @@ class BrowserSettings(stage.Settings):
     binary: str | None  # found on the PATH where null
     driver: str | None
     flags: list[str]
-    step_seconds: float  # between two looks at the page
-    stable_steps: int  # looks without anything new that mean the end
-    max_seconds: float
+    step_seconds: float = pydantic.Field(gt=0, allow_inf_nan=False)  # between two looks at the page
+    stable_steps: pydantic.PositiveInt  # looks without anything new that mean the end
+    max_seconds: float = pydantic.Field(ge=1, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -165,9 +175,7 @@ def _options(
         options.add_argument(flag)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium refuses to start as root otherwise
-    blocked = ("images", "popups", "notifications", "geolocation", "media_stream")
-    content = {f"profile.managed_default_content_settings.{name}": 2 for name in blocked}
-    options.add_experimental_option("prefs", content | {"download_restrictions": 3})
+    options.add_experimental_option("prefs", PREFERENCES)
     return options
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -86,6 +87,26 @@ def test_what_robots_txt_disallows_the_page_cannot_load_either(site, tmp_path):
     links = asyncio.run(scroll(task, ("127.0.0.1", loopback.port), "x", settings()))
     assert len(links) == 3
     assert {path for path in loopback.paths() if path.endswith("json")} == {"/open/a.json"}
+
+
+@needs_browser
+def test_a_page_cannot_have_webrtc_send_packets_past_the_resolver(site):
+    with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.settimeout(0.5)
+        page = f"""<script>
+          const peer = new RTCPeerConnection({{iceServers: [{{urls: "stun:127.0.0.1:{stranger.getsockname()[1]}"}}]}});
+          const note = () => document.body.innerHTML += `<a href="/${{peer.iceGatheringState}}">a</a>`;
+          peer.addEventListener("icegatheringstatechange", note);
+          peer.createDataChannel("x");
+          peer.createOffer().then(offer => peer.setLocalDescription(offer));
+        </script>"""
+        loopback = site({"/": page})
+        task = Scroll(f"http://{HOST}/", "a", "href", 99, 0)
+        links = asyncio.run(scroll(task, ("127.0.0.1", loopback.port), "x", settings()))
+        assert f"http://{HOST}/gathering" in links
+        with pytest.raises(TimeoutError):
+            stranger.recv(999)
 
 
 @pytest.mark.parametrize(
