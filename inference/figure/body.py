@@ -96,6 +96,11 @@ class Body:
         self._orientations, self._orientation_shapes = data["orientations"], data["orientation_shapes"]
         self._reference: np.ndarray = data["reference"]
 
+    @property
+    def skin_vertices(self) -> int:
+        """How many of the V are the body's own: they come first, before eyes, teeth, lashes and helpers."""
+        return int(self.group("body").max()) + 1
+
     def group(self, name: str) -> np.ndarray:
         """Triangles [N, 3] of a group of the base mesh, e.g. `body`, `helper-tights`."""
         first, last = self.groups[name]

@@ -40,6 +40,16 @@ class Hair:
         style = _STYLES[self.style]
         return bool(style.hang) or style.extra in ("ponytail", "braids")
 
+    @property
+    def strand(self) -> float:
+        """Strands a radian."""
+        return _STYLES[self.style].strand
+
+    @property
+    def curl(self) -> float:
+        """How far a strand waves, in radians."""
+        return _STYLES[self.style].curl
+
 
 @dataclass(frozen=True)
 class _Style:
@@ -50,24 +60,25 @@ class _Style:
     hang_from: float = 0.0  # and at the shortest
     wave: float = 0.0
     bumps: float = 0.0
-    strand: float = 60.0
+    strand: float = 62.0  # strands a radian
+    curl: float = 0.008  # of each strand
     extra: str = ""
 
 
 _STYLES = {
-    "buzz": _Style(0.004, 0.003, 0.003, bumps=0.0006, strand=140),
+    "buzz": _Style(0.004, 0.003, 0.003, bumps=0.0006, strand=120),
     "crop": _Style(0.026, 0.011, 0.022, bumps=0.006),
     "quiff": _Style(0.028, 0.007, 0.042, bumps=0.005),
     "side-part": _Style(0.030, 0.016, 0.032, bumps=0.003),
-    "curls": _Style(0.034, 0.028, 0.030, bumps=0.012, strand=26),
-    "afro": _Style(0.052, 0.044, 0.036, bumps=0.006, strand=34),
+    "curls": _Style(0.034, 0.028, 0.030, bumps=0.012, strand=26, curl=0.06),
+    "afro": _Style(0.052, 0.044, 0.036, bumps=0.006, strand=30, curl=0.08),
     "bob": _Style(0.022, 0.020, 0.016, 0.105, 0.055),
-    "lob": _Style(0.022, 0.020, 0.016, 0.19, 0.12, wave=0.5),
+    "lob": _Style(0.022, 0.020, 0.016, 0.19, 0.12, wave=0.5, curl=0.03),
     "long": _Style(0.018, 0.014, 0.012, 0.42, 0.24),
-    "waves": _Style(0.024, 0.022, 0.016, 0.36, 0.20, wave=1.0),
+    "waves": _Style(0.024, 0.022, 0.016, 0.36, 0.20, wave=1.0, curl=0.05),
     "ponytail": _Style(0.013, 0.009, 0.010, extra="ponytail"),
     "bun": _Style(0.014, 0.010, 0.012, extra="bun"),
-    "braids": _Style(0.015, 0.012, 0.010, extra="braids"),
+    "braids": _Style(0.015, 0.012, 0.010, curl=0.02, extra="braids"),
 }
 
 
@@ -156,8 +167,8 @@ class Barber:
         off = self._thickness(hair, style, turn, along) + self._locks(hair, style, turn, along) * step(
             1.02, 0.85, along
         )
-        up = normal * [1, 1, 1] + [0, 0, 0.25 if hair.style == "quiff" else 0.0]
-        vertices = place + up * off[..., None]
+        lift = np.array([0, 0, 0.25 if hair.style == "quiff" else 0.0])
+        vertices = place + (normal + lift) * off[..., None]
         return self._sheet("hair", vertices, self._strands(hair, style, turn, along), closed=True)
 
     def _rim(self, hair: Hair, style: _Style) -> np.ndarray:
@@ -310,14 +321,12 @@ class Barber:
         count = 60
         t = np.linspace(0, 1, count)[:, None]
         length = 0.22 + 0.12 * hair.length
-        forward = np.cross(head.right, [0, 0, 1]) * -1
         curve = (
             root
             + normal * 0.012 * np.sin(np.minimum(3 * t, 1.5))
             - DOWN * length * t
             + head.ahead * 0.085 * step(0.2, 0.65, t)
         )
-        curve = curve - head.right * 0.0 * forward
         if obstacles is not None:
             curve = head.outside(obstacles, curve, 0.018)
         plait = 0.72 + 0.28 * np.abs(np.sin(t[:, 0] * np.pi * 9))

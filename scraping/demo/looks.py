@@ -213,7 +213,7 @@ def _toon(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np
     grey = albedo.mean(1, keepdims=True)
     albedo = np.clip(grey + (albedo - grey) * 1.25, 0, 1)
     tint = np.array([0.60, 0.54, 0.72]) + 0.1 * rng.random(3)
-    colour = albedo * (tint + (1.0 - tint) * step(-0.1, 0.9, band)[:, None] * 1.0)
+    colour = albedo * (tint + (1.0 - tint) * step(-0.1, 0.9, band)[:, None])
     half = towards + view.hits.toward
     half /= np.linalg.norm(half, axis=1, keepdims=True)
     shine = made.gloss * np.clip((made.normal * half).sum(1), 0, 1) ** made.sharpness

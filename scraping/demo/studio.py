@@ -7,7 +7,6 @@ import numpy as np
 
 from inference.figure.body import Posed, load_body
 from inference.figure.mesh import Mesh, cut
-from inference.figure.picture import View
 from inference.figure.rays import Camera, Scene
 from inference.figure.shading import Material, eye, hair, linear, plain, skin
 from scraping.demo.hair import Barber
@@ -80,7 +79,7 @@ class Studio:
         locks = self.barber.grow(person.hair, posed, obstacles)
         meshes = [*self._head_and_skin(posed, bare), *garments, *locks]
         materials = {**materials, **self._skin_materials(person)}
-        strand = hair(*person.hair_colours, _strand(person.hair.style), _curl(person.hair.style), person.hair.seed)
+        strand = hair(*person.hair_colours, person.hair.strand, person.hair.curl, person.hair.seed)
         materials |= {mesh.name: strand for mesh in locks}
         shoes = next(mesh for mesh in garments if mesh.name == "shoes")
         scene = Scene(meshes, device=self.device)
@@ -104,7 +103,8 @@ class Studio:
         bones = [self.body.bone[name] for name in ("head", "eye.L", "eye.R")]
         half = [self.body.bone[name] for name in ("neck03",)]
         share = self.body.weights[:, bones].sum(1) + 0.5 * self.body.weights[:, half].sum(1)
-        share[13380:] = np.where(self.body.template[13380:, 2] > 0.64, 1.0, share[13380:])  # eyes, teeth, lashes
+        rest = slice(self.body.skin_vertices, None)
+        share[rest] = np.where(self.body.template[rest, 2] > 0.64, 1.0, share[rest])  # eyes, teeth, lashes
         share[self.body.group("helper-tights").ravel()] *= 0.6
         return share
 
@@ -164,17 +164,13 @@ class Studio:
 
     @cached_property
     def _chin(self) -> np.ndarray:
-        place = self.body.template
-        return np.flatnonzero(
-            (place[:, 2] > 0.612) & (place[:, 2] < 0.63) & (place[:, 1] < -0.11) & (np.arange(len(place)) < 13380)
-        )
+        place = self.body.template[: self.body.skin_vertices]
+        return np.flatnonzero((place[:, 2] > 0.612) & (place[:, 2] < 0.63) & (place[:, 1] < -0.11))
 
     @cached_property
     def _face(self) -> np.ndarray:
-        place = self.body.template
-        return np.flatnonzero(
-            (place[:, 2] > 0.614) & (place[:, 2] < 0.80) & (place[:, 1] < -0.075) & (np.arange(len(place)) < 13380)
-        )
+        place = self.body.template[: self.body.skin_vertices]
+        return np.flatnonzero((place[:, 2] > 0.614) & (place[:, 2] < 0.80) & (place[:, 1] < -0.075))
 
     @cached_property
     def _lips(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -218,13 +214,6 @@ class Studio:
         }
 
 
-def undressed(studio: Studio, sitting: Sitting, view: View) -> np.ndarray:
-    """Samples [S] that show skin of torso or hips: none, ever."""
-    place = view.hits.chart[:, :3]
-    torso = (place[:, 2] > -0.16) & (place[:, 2] < 0.42) & (np.abs(place[:, 0]) < 0.17)
-    return view.of("skin") & torso
-
-
 def _head_kept(camera: Camera, scene: Scene) -> Camera:
     """Lower the picture's figure, and step back a little where that is not enough, so that no hair is cut off."""
     top = camera.project(scene.vertices)[0][:, 1].min()
@@ -249,11 +238,3 @@ def _whole_kept(camera: Camera, scene: Scene) -> Camera:
 def _compact(name: str, triangles: np.ndarray, vertices: np.ndarray, chart: np.ndarray) -> Mesh:
     used, corners = np.unique(triangles, return_inverse=True)
     return Mesh(name, vertices[used], corners.reshape(-1, 3).astype(np.int32), chart[used])
-
-
-def _strand(style: str) -> float:
-    return {"afro": 30.0, "curls": 26.0, "buzz": 120.0}.get(style, 62.0)
-
-
-def _curl(style: str) -> float:
-    return {"afro": 0.08, "curls": 0.06, "waves": 0.05, "lob": 0.03, "braids": 0.02}.get(style, 0.008)
