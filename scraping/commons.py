@@ -4,10 +4,10 @@ The API is an interface made for programs, under its own etiquette (a User-Agent
 maxlag); the pictures themselves are fetched under robots.txt like any other.
 """
 
-import json
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
+import pydantic
 from bs4 import BeautifulSoup
 
 from scraping import stage
@@ -25,12 +25,57 @@ class Commons(stage.Settings):
 
     kind: Literal["commons"]
     api: str
-    categories: list[str]
-    searches: list[str]
-    width: int  # pixels of the rendering that is asked for; a smaller original comes as it is
-    batch: int
+    categories: list[str] = []
+    searches: list[str] = []
+    width: pydantic.PositiveInt  # pixels of the rendering that is asked for; a smaller original comes as it is
+    batch: pydantic.PositiveInt
     refuse_restrictions: list[str]  # e.g. personality: rights of the person shown, whatever the licence says
-    label: str | None
+    label: str | None = None
+
+
+class Stated(pydantic.BaseModel):
+    """One field of a file's metadata."""
+
+    value: Any = None
+
+
+class Picture(pydantic.BaseModel):
+    """What the API says about a file."""
+
+    url: str
+    thumburl: str | None = None
+    descriptionurl: str | None = None
+    mime: str | None = None
+    extmetadata: dict[str, Stated] | tuple[()] | None = None  # an empty list where nothing is stated
+
+
+class Page(pydantic.BaseModel):
+    """One file of an answer; without imageinfo where a later answer of the same query completes it."""
+
+    title: str
+    index: int = 0
+    imageinfo: list[Picture] = []
+
+
+class Pages(pydantic.BaseModel):
+    """The files of an answer."""
+
+    pages: list[Page] = []
+
+
+class Refusal(pydantic.BaseModel):
+    """Why the API did not answer."""
+
+    code: str = ""
+    info: str = ""
+
+
+class Answer(pydantic.BaseModel):
+    """One answer of the API, as far as it is read here."""
+
+    error: Refusal | None = None
+    query: Pages = Pages()
+    more: dict[str, str | int] | None = pydantic.Field(None, alias="continue")
 
 
 def queries(source: Commons) -> list[dict[str, str]]:
@@ -65,18 +110,18 @@ def address(source: Commons, query: dict[str, str]) -> str:
 def read_answer(body: bytes) -> dict:
     """Read one answer: its `files` and where it `continue`s, or the outcome of a refusal."""
     try:
-        answer = json.loads(body)
-    except ValueError:
-        return {"status": "failed", "reason": "api-error", "detail": "the answer is no JSON", "kind": "permanent"}
-    if "error" in answer:
-        code, info = str(answer["error"].get("code")), str(answer["error"].get("info"))
-        kind = "retriable" if code in BUSY else "permanent"
-        return {"status": "failed", "reason": "api-error", "detail": f"{code}: {info}"[:200], "kind": kind}
-    listed = answer.get("query", {}).get("pages", [])
-    listed.sort(key=lambda page: page.get("index", 0))  # a search answers in no order but tells each page's rank
-    # A page without imageinfo is completed by a later answer of the same query.
-    files = [{"title": page["title"], **page["imageinfo"][0]} for page in listed if page.get("imageinfo")]
-    return {"files": files, "continue": answer.get("continue")}
+        answer = Answer.model_validate_json(body)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        detail = f"no answer of the API: {'.'.join(map(str, first['loc']))} {first['msg']}"[:200]
+        return {"status": "failed", "reason": "api-error", "detail": detail, "kind": "permanent"}
+    if answer.error:
+        kind = "retriable" if answer.error.code in BUSY else "permanent"
+        detail = f"{answer.error.code}: {answer.error.info}"[:200]
+        return {"status": "failed", "reason": "api-error", "detail": detail, "kind": kind}
+    listed = sorted(answer.query.pages, key=lambda page: page.index)  # a search tells ranks but keeps no order
+    files = [{"title": page.title, **page.imageinfo[0].model_dump()} for page in listed if page.imageinfo]
+    return {"files": files, "continue": answer.more}
 
 
 def pause_seconds(retry_after: str) -> float:

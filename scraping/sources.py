@@ -27,16 +27,17 @@ Result = TypeVar("Result")
 Rule = Annotated[str, pydantic.AfterValidator(pages.checked_rule)]
 
 
+# What a source may leave out has its default here: no YAML holds defaults for the entries that a user names.
 class Gallery(stage.Settings):
     """Listings that link to picture pages; via the browser, endless listings instead of ones with a `next` page."""
 
     kind: Literal["gallery"]
     via: Literal["static", "browser"]
-    start: list[str]
+    start: list[str] = pydantic.Field(min_length=1)
     item: Rule
-    next: Rule | None
+    next: Rule | None = None
     page: pages.PageRules
-    private_addresses: bool
+    private_addresses: bool = False
 
 
 class Folder(stage.Settings):
@@ -44,15 +45,15 @@ class Folder(stage.Settings):
 
     kind: Literal["folder"]
     path: str
-    licence: str | None
-    author: str | None
-    label: str | None
+    licence: str | None = None
+    author: str | None = None
+    label: str | None = None
 
 
 class Columns(stage.Settings):
     """Which columns of a table hold what."""
 
-    url: str
+    url: str = "url"
     page_url: str | None = None
     licence: str | None = None
     author: str | None = None
@@ -65,11 +66,11 @@ class Urls(stage.Settings):
 
     kind: Literal["urls"]
     path: str
-    columns: Columns
-    licence: str | None
-    author: str | None
-    label: str | None
-    private_addresses: bool
+    columns: Columns = Columns()
+    licence: str | None = None
+    author: str | None = None
+    label: str | None = None
+    private_addresses: bool = False
 
 
 Source = Annotated[Gallery | Folder | Urls | commons.Commons, pydantic.Field(discriminator="kind")]
@@ -78,8 +79,8 @@ Source = Annotated[Gallery | Folder | Urls | commons.Commons, pydantic.Field(dis
 class Limits(stage.Settings):
     """How much one source may bring."""
 
-    pages: int
-    items: int
+    pages: pydantic.PositiveInt
+    items: pydantic.PositiveInt
 
 
 @dataclass(frozen=True)
@@ -350,7 +351,7 @@ def _read_sidecar(path: Path) -> dict[str, str]:
         return {}
     try:
         said = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {key: value for key, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
 
@@ -360,8 +361,7 @@ def _urls(source: Urls) -> list[Candidate]:
     if not path.is_file():
         raise UserError(f"{source.path}: no such file; a source of kind urls needs a .txt, .csv or .parquet")
     if path.suffix == ".txt":
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-        rows: Iterable[dict] = [{"url": line} for line in lines if line and not line.startswith("#")]
+        rows: Iterable[dict] = [{"url": line} for line in _lines(path)]
     elif path.suffix in (".csv", ".parquet"):
         rows = _table(path, source.columns)
     else:
@@ -374,6 +374,14 @@ def _urls(source: Urls) -> list[Candidate]:
         usual = {"author": row.get("author") or source.author, "label": row.get("label") or source.label}
         found.append(Candidate(**{**row, **extra, **usual}))
     return found
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}: save the list of addresses as UTF-8") from None
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _table(path: Path, columns: Columns) -> Iterable[dict]:

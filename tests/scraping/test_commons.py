@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from scraping import stage
-from scraping.commons import Commons, address, queries
+from scraping.commons import Commons, address, describe, queries, read_answer
 from scraping.demo.server import HOST, Route
 from scraping.fetch import Fetcher
 from scraping.sources import Finder, Limits, find
@@ -100,3 +100,34 @@ def test_an_error_of_the_api_is_reported_in_its_own_words(ask):
     found, loopback = ask(source(["Samples"]), [({}, recorded("invalid"))])
     assert found[0].outcome["detail"] == "invalidcategory: The category name you entered is not valid."
     assert len(loopback.paths()) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "null",
+        "[]",
+        "7",
+        "<html>",
+        "[" * 100_000,
+        '{"error": "no"}',
+        '{"query": null}',
+        '{"query": {"pages": [null]}}',
+        '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": 3}]}]}}',
+        '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": "a", "extmetadata": {"Artist": 1}}]}]}}',
+        '{"continue": "for ever"}',
+    ],
+)
+def test_what_is_no_answer_of_the_api_is_a_failure_and_not_the_end(answer):
+    row = read_answer(answer.encode())
+    assert (row["status"], row["reason"], row["kind"]) == ("failed", "api-error", "permanent")
+    assert len(row["detail"]) <= 200
+
+
+def test_a_file_of_which_nothing_is_stated_is_still_listed():
+    answer = (
+        '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": "http://a/b.jpg", "extmetadata": []}]}]}}'
+    )
+    (entry,) = read_answer(answer.encode())["files"]
+    assert describe(entry, source())["url"] == "http://a/b.jpg"
+    assert describe(entry, source())["licence"] is None

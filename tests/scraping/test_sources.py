@@ -7,7 +7,7 @@ import polars
 import pytest
 
 from inference.errors import UserError
-from scraping.sources import Columns, Finder, Folder, Limits, Urls, each, find
+from scraping.sources import Candidate, Columns, Finder, Folder, Limits, Urls, each, find
 
 
 def found(source, items: int = 99):
@@ -15,12 +15,11 @@ def found(source, items: int = 99):
 
 
 def folder(path, **more) -> Folder:
-    return Folder(kind="folder", path=str(path), **({"licence": None, "author": None, "label": None} | more))
+    return Folder(kind="folder", path=str(path), **more)
 
 
 def urls(path, columns=None, **more) -> Urls:
-    usual = {"licence": None, "author": None, "label": None, "private_addresses": False}
-    return Urls(kind="urls", path=str(path), columns=Columns(url="url", **(columns or {})), **(usual | more))
+    return Urls(kind="urls", path=str(path), columns=Columns(**(columns or {})), **more)
 
 
 def test_a_folder_gives_its_pictures_in_order_with_the_configured_licence(tmp_path):
@@ -37,10 +36,12 @@ def test_a_sidecar_goes_before_the_configured_licence(tmp_path):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "a.jpg.json").write_text(json.dumps({"licence": "CC0-1.0", "author": "Bo", "label": "bust", "n": 3}))
     (tmp_path / "b.json").write_text("not json")
-    first, second, _ = found(folder(tmp_path, licence="CC-BY-4.0"))
+    (tmp_path / "c.json").write_text("[" * 60_000)
+    first, second, third = found(folder(tmp_path, licence="CC-BY-4.0"))
     assert (first.licence, first.author, first.label) == ("CC0-1.0", "Bo", "bust")
     assert first.licence_evidence == "a.jpg.json: CC0-1.0"
-    assert (second.licence, second.licence_evidence) == ("CC-BY-4.0", "from config")
+    for other in (second, third):
+        assert (other.licence, other.licence_evidence) == ("CC-BY-4.0", "from config")
 
 
 @pytest.mark.parametrize(("name", "line"), [("", "found no picture"), ("missing", "no such folder")])
@@ -66,9 +67,15 @@ def test_a_table_without_the_named_column_lists_those_it_has(tmp_path):
         found(urls(tmp_path / "list.csv"))
 
 
-@pytest.mark.parametrize("name", ["list.xlsx", "list.parquet"])
+def test_a_list_needs_no_more_than_its_path(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfhttp://a.example/1.jpg\r\n")
+    (candidate,) = found(Urls(kind="urls", path=str(tmp_path / "list.txt")))
+    assert candidate == Candidate("http://a.example/1.jpg")
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.xlsx", "list.parquet"])
 def test_a_list_that_cannot_be_read_is_named(tmp_path, name):
-    (tmp_path / name).write_bytes(b"nothing of the kind")
+    (tmp_path / name).write_bytes("url\nhttp://a.example/f\u00fcr.jpg\n".encode("latin-1"))
     with pytest.raises(UserError, match=name):
         found(urls(tmp_path / name))
 
