@@ -25,8 +25,8 @@ class Commons(stage.Settings):
 
     kind: Literal["commons"]
     api: str
-    categories: list[str] = []
-    searches: list[str] = []
+    categories: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
     width: pydantic.PositiveInt  # pixels of the rendering that is asked for; a smaller original comes as it is
     batch: pydantic.PositiveInt
     refuse_restrictions: list[str]  # e.g. personality: rights of the person shown, whatever the licence says
