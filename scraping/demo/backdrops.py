@@ -3,6 +3,9 @@
 Everything is drawn by code from a generator. Colours are display RGB in 0..1 unless said otherwise.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -33,9 +36,7 @@ def painted(rng: np.random.Generator, width: int, height: int, palette: np.ndarr
         colour = palette[int(rng.integers(len(palette)))] * rng.uniform(0.86, 1.12)
         under = picture[int(centre[1]), int(centre[0])]
         colour = under + (colour - under) * rng.uniform(0.3, 0.75)
-        cv2.line(
-            picture, ends[0], ends[1], tuple(map(float, colour)), int(rng.uniform(0.02, 0.08) * width) + 1, cv2.LINE_AA
-        )
+        cv2.line(picture, ends[0], ends[1], _tuple(colour), int(rng.uniform(0.02, 0.08) * width) + 1, cv2.LINE_AA)
     rows, columns = np.mgrid[0:height, 0:width]
     halo = np.exp(-(((columns / width - rng.uniform(0.35, 0.65)) / 0.45) ** 2) - ((rows / height - 0.4) / 0.5) ** 2)
     return np.clip(picture * (0.78 + 0.34 * halo[..., None]), 0, 1).astype(np.float32)
@@ -45,82 +46,102 @@ def flat(rng: np.random.Generator, width: int, height: int, horizon: int) -> np.
     """A colourful flat ground [H, W, 3] for drawn figures: shapes, rays, dots, hills or a skyline, over a floor."""
     base = hue(rng, 0.75, 0.98)
     other = np.clip(base * rng.uniform(0.72, 0.9) + rng.uniform(-0.08, 0.08, 3), 0, 1)
-    accent = hue(rng, 0.7, 1.0)
+    colours = _Colours(base, other, hue(rng, 0.7, 1.0))
     picture = np.empty((height, width, 3), np.float32)
     picture[:] = base
-    kind = int(rng.integers(6))
-    if kind == 0:  # a sun with rays
-        centre = (int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.2, 0.45)))
-        for index in range(0, 24, 2):
-            a, b = (2 * np.pi * (index + k) / 24 for k in (0, 1))
-            far = 2 * height
-            points = [
-                centre,
-                (centre[0] + far * np.cos(a), centre[1] + far * np.sin(a)),
-                (centre[0] + far * np.cos(b), centre[1] + far * np.sin(b)),
-            ]
-            cv2.fillPoly(picture, [np.array(points, np.int32)], tuple(map(float, other)), cv2.LINE_AA)
-        cv2.circle(picture, centre, int(width * 0.28), tuple(map(float, accent)), -1, cv2.LINE_AA)
-    elif kind == 1:  # halftone
-        for row in range(0, height, 14):
-            for column in range(0, width + 14, 14):
-                radius = 1 + int(5 * (1 - row / height))
-                cv2.circle(
-                    picture, (column + 7 * ((row // 14) % 2), row), radius, tuple(map(float, other)), -1, cv2.LINE_AA
-                )
-    elif kind == 2:  # hills
-        for layer in range(4):
-            shade = base + (other - base) * (layer + 1) / 3
-            top = height * (0.35 + 0.11 * layer)
-            line = top + 18 * np.sin(np.arange(width + 1) / width * rng.uniform(3, 9) + rng.uniform(0, 6))
-            points = np.column_stack([np.arange(width + 1), line])
-            points = np.vstack([points, [width, height], [0, height]]).astype(np.int32)
-            cv2.fillPoly(picture, [points], tuple(map(float, np.clip(shade, 0, 1))), cv2.LINE_AA)
-        cv2.circle(
-            picture,
-            (int(width * rng.uniform(0.15, 0.85)), int(height * 0.16)),
-            int(width * 0.12),
-            tuple(map(float, accent)),
-            -1,
-            cv2.LINE_AA,
-        )
-    elif kind == 3:  # skyline
-        for layer in range(2):
-            shade = tuple(map(float, np.clip(base + (other - base) * (layer + 1) * 0.7, 0, 1)))
-            column = -10
-            while column < width:
-                wide, tall = int(rng.uniform(18, 48)), int(height * rng.uniform(0.25, 0.6) * (1 - 0.25 * layer))
-                cv2.rectangle(picture, (column, horizon - tall), (column + wide, horizon), shade, -1)
-                for y in range(horizon - tall + 6, horizon - 6, 12):
-                    for x in range(column + 4, column + wide - 6, 10):
-                        if rng.random() < 0.45:
-                            cv2.rectangle(picture, (x, y), (x + 4, y + 5), tuple(map(float, accent)), -1)
-                column += wide + int(rng.uniform(-4, 6))
-    elif kind == 4:  # stripes
-        for offset in range(-height, width, 44):
-            points = np.array(
-                [[offset, height], [offset + 22, height], [offset + 22 + height, 0], [offset + height, 0]], np.int32
-            )
-            cv2.fillPoly(picture, [points], tuple(map(float, other)), cv2.LINE_AA)
-    else:  # scattered shapes
-        for _ in range(26):
-            centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height * 0.9)))
-            colour = tuple(map(float, (other, accent, base * 0.9)[int(rng.integers(3))]))
-            if rng.random() < 0.5:
-                cv2.circle(
-                    picture, centre, int(rng.uniform(4, 26)), colour, -1 if rng.random() < 0.6 else 3, cv2.LINE_AA
-                )
-            else:
-                turn, reach = rng.uniform(0, np.pi), rng.uniform(6, 30)
-                corners = [
-                    [centre[0] + reach * np.cos(turn + k * 2.094), centre[1] + reach * np.sin(turn + k * 2.094)]
-                    for k in range(3)
-                ]
-                cv2.fillPoly(picture, [np.array(corners, np.int32)], colour, cv2.LINE_AA)
+    _GRAPHICS[int(rng.integers(len(_GRAPHICS)))](rng, picture, horizon, colours)
     floor = np.clip(other * rng.uniform(0.62, 0.85), 0, 1)
     picture[horizon:] = floor
-    cv2.line(picture, (0, horizon), (width, horizon), tuple(map(float, floor * 0.7)), 1, cv2.LINE_AA)
+    cv2.line(picture, (0, horizon), (width, horizon), _tuple(floor * 0.7), 1, cv2.LINE_AA)
     return picture
+
+
+@dataclass(frozen=True)
+class _Colours:
+    """Of a flat ground, [3] each."""
+
+    base: np.ndarray
+    other: np.ndarray
+    accent: np.ndarray
+
+
+def _sun(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    centre = (int(width * rng.uniform(0.3, 0.7)), int(height * rng.uniform(0.2, 0.45)))
+    far = 2 * height
+    for index in range(0, 24, 2):
+        ends = (2 * np.pi * (index + k) / 24 for k in (0, 1))
+        points = [centre, *((centre[0] + far * np.cos(end), centre[1] + far * np.sin(end)) for end in ends)]
+        cv2.fillPoly(picture, [np.array(points, np.int32)], _tuple(colours.other), cv2.LINE_AA)
+    cv2.circle(picture, centre, int(width * 0.28), _tuple(colours.accent), -1, cv2.LINE_AA)
+
+
+def _halftone(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    other = _tuple(colours.other)
+    for row in range(0, height, 14):
+        radius = 1 + int(5 * (1 - row / height))
+        for column in range(0, width + 14, 14):
+            cv2.circle(picture, (column + 7 * ((row // 14) % 2), row), radius, other, -1, cv2.LINE_AA)
+
+
+def _hills(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    for layer in range(4):
+        shade = np.clip(colours.base + (colours.other - colours.base) * (layer + 1) / 3, 0, 1)
+        top = height * (0.35 + 0.11 * layer)
+        line = top + 18 * np.sin(np.arange(width + 1) / width * rng.uniform(3, 9) + rng.uniform(0, 6))
+        points = np.column_stack([np.arange(width + 1), line])
+        points = np.vstack([points, [width, height], [0, height]]).astype(np.int32)
+        cv2.fillPoly(picture, [points], _tuple(shade), cv2.LINE_AA)
+    centre = (int(width * rng.uniform(0.15, 0.85)), int(height * 0.16))
+    cv2.circle(picture, centre, int(width * 0.12), _tuple(colours.accent), -1, cv2.LINE_AA)
+
+
+def _skyline(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    accent = _tuple(colours.accent)
+    for layer in range(2):
+        shade = _tuple(np.clip(colours.base + (colours.other - colours.base) * (layer + 1) * 0.7, 0, 1))
+        column = -10
+        while column < width:
+            wide, tall = int(rng.uniform(18, 48)), int(height * rng.uniform(0.25, 0.6) * (1 - 0.25 * layer))
+            cv2.rectangle(picture, (column, horizon - tall), (column + wide, horizon), shade, -1)
+            for y in range(horizon - tall + 6, horizon - 6, 12):
+                for x in range(column + 4, column + wide - 6, 10):
+                    if rng.random() < 0.45:
+                        cv2.rectangle(picture, (x, y), (x + 4, y + 5), accent, -1)
+            column += wide + int(rng.uniform(-4, 6))
+
+
+def _stripes(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    for left in range(-height, width, 44):
+        points = [[left, height], [left + 22, height], [left + 22 + height, 0], [left + height, 0]]
+        cv2.fillPoly(picture, [np.array(points, np.int32)], _tuple(colours.other), cv2.LINE_AA)
+
+
+def _shapes(rng: np.random.Generator, picture: np.ndarray, horizon: int, colours: _Colours) -> None:
+    height, width = picture.shape[:2]
+    for _ in range(26):
+        centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height * 0.9)))
+        colour = _tuple((colours.other, colours.accent, colours.base * 0.9)[int(rng.integers(3))])
+        if rng.random() < 0.5:
+            radius, thick = int(rng.uniform(4, 26)), -1 if rng.random() < 0.6 else 3
+            cv2.circle(picture, centre, radius, colour, thick, cv2.LINE_AA)
+        else:
+            turn, reach = rng.uniform(0, np.pi), rng.uniform(6, 30)
+            angles = [turn + k * 2.094 for k in range(3)]
+            corners = [[centre[0] + reach * np.cos(angle), centre[1] + reach * np.sin(angle)] for angle in angles]
+            cv2.fillPoly(picture, [np.array(corners, np.int32)], colour, cv2.LINE_AA)
+
+
+_GRAPHICS = (_sun, _halftone, _hills, _skyline, _stripes, _shapes)
+
+
+def _tuple(colour: Iterable[float]) -> tuple[float, ...]:
+    """As OpenCV takes colours."""
+    return tuple(map(float, colour))
 
 
 def floor_rays(camera: Camera, floor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -187,8 +208,8 @@ def place(rng: np.random.Generator, camera: Camera, floor: float) -> tuple[np.nd
     return np.where(mask[..., None], picture * (1 - edge) + ground * edge, picture).astype(np.float32), mask, kind
 
 
-def _box(picture: np.ndarray, left: float, top: float, right: float, bottom: float, colour: object) -> None:
-    cv2.rectangle(picture, (int(left), int(top)), (int(right), int(bottom)), tuple(float(c) for c in colour), -1)
+def _box(picture: np.ndarray, left: float, top: float, right: float, bottom: float, colour: Iterable[float]) -> None:
+    cv2.rectangle(picture, (int(left), int(top)), (int(right), int(bottom)), _tuple(colour), -1)
 
 
 def _lin(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
@@ -203,75 +224,73 @@ def _muted(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
 def _street(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) -> None:
     height, width = picture.shape[:2]
     night = kind == "night"
-    dim = 0.12 if night else 1.0
     fade = np.linspace(0, 1, height)[:, None, None]
-    picture[:] = (np.array([0.03, 0.04, 0.10]) if night else np.array([0.45, 0.62, 0.85]) + fade * 0.3) * np.ones(
-        (1, width, 1)
-    )
+    sky = np.array([0.03, 0.04, 0.10]) if night else np.array([0.45, 0.62, 0.85]) + fade * 0.3
+    picture[:] = sky * np.ones((1, width, 1))
     column = -int(rng.uniform(0, 60))
     while column < width:
         wide = int(rng.uniform(0.22, 0.5) * width)
-        top = int(row * rng.uniform(-0.2, 0.25))
-        wall = _muted(rng, 0.45, 0.9) * dim
-        _box(picture, column, top, column + wide, row, wall)
-        storeys, bays = int(rng.integers(3, 6)), int(rng.integers(2, 5))
-        shop = row - 0.24 * row
-        for storey in range(storeys):
-            y = top + (shop - top) * (storey + 0.2) / storeys
-            for bay in range(bays):
-                x = column + wide * (bay + 0.22) / bays
-                glow = night and rng.random() < 0.5
-                glass = (
-                    np.array([1.3, 0.9, 0.45]) * rng.uniform(0.6, 1.2)
-                    if glow
-                    else np.array([0.10, 0.15, 0.22]) * rng.uniform(0.5, 2.2) * max(dim, 0.3)
-                )
-                frame = np.clip(wall * 1.5 + 0.05 * dim, 0, 1)
-                _box(picture, x - 2, y - 2, x + wide * 0.56 / bays + 2, y + (shop - top) * 0.6 / storeys + 2, frame)
-                _box(picture, x, y, x + wide * 0.56 / bays, y + (shop - top) * 0.6 / storeys, glass)
-        sign = _lin(rng, 0.5, 0.95) * (2.0 if night else 0.9)
-        _box(picture, column + 3, shop, column + wide - 3, shop + 0.05 * row, sign)
-        inside = (
-            np.array([1.1, 0.85, 0.5]) * rng.uniform(0.5, 1.0)
-            if night or rng.random() < 0.4
-            else np.array([0.14, 0.16, 0.18])
-        )
-        _box(picture, column + 6, shop + 0.07 * row, column + wide * 0.66, row - 3, inside)
-        for _ in range(5):
-            x = rng.uniform(column + 8, column + wide * 0.6)
-            _box(
-                picture,
-                x,
-                row - rng.uniform(0.05, 0.14) * row,
-                x + 7,
-                row - 4,
-                _lin(rng, 0.3, 0.9) * (0.9 if night else 0.6),
-            )
-        _box(picture, column + wide * 0.74, shop + 0.06 * row, column + wide * 0.92, row, _muted(rng, 0.2, 0.6) * dim)
+        _house(rng, picture, column, wide, row, night)
         column += wide
-    for _ in range(int(rng.integers(1, 4))):  # parked cars
-        x, body = rng.uniform(-20, width), _lin(rng, 0.3, 0.9) * max(dim, 0.25)
-        long, tall = width * rng.uniform(0.28, 0.42), row * 0.09
-        _box(picture, x, row - tall, x + long, row - 0.02 * row, body)
-        _box(picture, x + 0.18 * long, row - 1.75 * tall, x + 0.8 * long, row - tall, body * 0.55)
-        for wheel in (0.2, 0.78):
-            cv2.circle(
-                picture, (int(x + wheel * long), int(row - 0.02 * row)), int(tall * 0.42), (0.02, 0.02, 0.02), -1
-            )
-        if night:
-            cv2.circle(picture, (int(x), int(row - 0.7 * tall)), 4, (2.5, 0.4, 0.3), -1)
+    for _ in range(int(rng.integers(1, 4))):
+        _car(rng, picture, row, night)
     if night:
         for _ in range(int(rng.integers(14, 30))):
-            centre = (int(rng.uniform(0, width)), int(rng.uniform(0, row)))
-            cv2.circle(
-                picture,
-                centre,
-                int(rng.uniform(3, 9)),
-                tuple(map(float, _lin(rng, 0.6, 1.0) * rng.uniform(0.6, 1.8))),
-                -1,
-            )
+            centre, radius = (int(rng.uniform(0, width)), int(rng.uniform(0, row))), int(rng.uniform(3, 9))
+            cv2.circle(picture, centre, radius, _tuple(_lin(rng, 0.6, 1.0) * rng.uniform(0.6, 1.8)), -1)
     elif rng.random() < 0.7:
         _tree(rng, picture, rng.uniform(0, width), row, row * rng.uniform(0.5, 0.9))
+
+
+def _house(rng: np.random.Generator, picture: np.ndarray, left: int, wide: int, row: int, night: bool) -> None:
+    dim = 0.12 if night else 1.0
+    top = int(row * rng.uniform(-0.2, 0.25))
+    wall = _muted(rng, 0.45, 0.9) * dim
+    _box(picture, left, top, left + wide, row, wall)
+    storeys, bays = int(rng.integers(3, 6)), int(rng.integers(2, 5))
+    shop = row - 0.24 * row
+    frame = np.clip(wall * 1.5 + 0.05 * dim, 0, 1)
+    for storey in range(storeys):
+        y = top + (shop - top) * (storey + 0.2) / storeys
+        for bay in range(bays):
+            x = left + wide * (bay + 0.22) / bays
+            right, bottom = x + wide * 0.56 / bays, y + (shop - top) * 0.6 / storeys
+            if night and rng.random() < 0.5:
+                glass = np.array([1.3, 0.9, 0.45]) * rng.uniform(0.6, 1.2)
+            else:
+                glass = np.array([0.10, 0.15, 0.22]) * rng.uniform(0.5, 2.2) * max(dim, 0.3)
+            _box(picture, x - 2, y - 2, right + 2, bottom + 2, frame)
+            _box(picture, x, y, right, bottom, glass)
+    _shop(rng, picture, left, wide, shop, row, night)
+    _box(picture, left + wide * 0.74, shop + 0.06 * row, left + wide * 0.92, row, _muted(rng, 0.2, 0.6) * dim)
+
+
+def _shop(
+    rng: np.random.Generator, picture: np.ndarray, left: int, wide: int, top: float, row: int, night: bool
+) -> None:
+    sign = _lin(rng, 0.5, 0.95) * (2.0 if night else 0.9)
+    _box(picture, left + 3, top, left + wide - 3, top + 0.05 * row, sign)
+    if night or rng.random() < 0.4:
+        inside = np.array([1.1, 0.85, 0.5]) * rng.uniform(0.5, 1.0)
+    else:
+        inside = np.array([0.14, 0.16, 0.18])
+    _box(picture, left + 6, top + 0.07 * row, left + wide * 0.66, row - 3, inside)
+    for _ in range(5):  # goods
+        x, y = rng.uniform(left + 8, left + wide * 0.6), row - rng.uniform(0.05, 0.14) * row
+        _box(picture, x, y, x + 7, row - 4, _lin(rng, 0.3, 0.9) * (0.9 if night else 0.6))
+
+
+def _car(rng: np.random.Generator, picture: np.ndarray, row: int, night: bool) -> None:
+    width = picture.shape[1]
+    x, body = rng.uniform(-20, width), _lin(rng, 0.3, 0.9) * (0.25 if night else 1.0)
+    long, tall = width * rng.uniform(0.28, 0.42), row * 0.09
+    _box(picture, x, row - tall, x + long, row - 0.02 * row, body)
+    _box(picture, x + 0.18 * long, row - 1.75 * tall, x + 0.8 * long, row - tall, body * 0.55)
+    for wheel in (0.2, 0.78):
+        centre = (int(x + wheel * long), int(row - 0.02 * row))
+        cv2.circle(picture, centre, int(tall * 0.42), (0.02, 0.02, 0.02), -1)
+    if night:
+        cv2.circle(picture, (int(x), int(row - 0.7 * tall)), 4, (2.5, 0.4, 0.3), -1)
 
 
 def _tree(rng: np.random.Generator, picture: np.ndarray, x: float, row: int, tall: float) -> None:
@@ -280,13 +299,7 @@ def _tree(rng: np.random.Generator, picture: np.ndarray, x: float, row: int, tal
     for _ in range(60):
         offset = rng.normal(0, tall * 0.15, 2) - [0, tall * 0.75]
         centre = (int(x + offset[0]), int(row + offset[1]))
-        cv2.circle(
-            picture,
-            centre,
-            int(rng.uniform(0.02, 0.07) * tall) + 1,
-            tuple(map(float, leaf * rng.uniform(0.5, 1.9))),
-            -1,
-        )
+        cv2.circle(picture, centre, int(rng.uniform(0.02, 0.07) * tall) + 1, _tuple(leaf * rng.uniform(0.5, 1.9)), -1)
 
 
 def _park(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) -> None:
@@ -295,7 +308,7 @@ def _park(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) ->
     for _ in range(220):
         centre = (int(rng.uniform(0, width)), int(row - abs(rng.normal(0, 0.16)) * row))
         leaf = np.array([0.06, 0.15, 0.04]) * rng.uniform(0.4, 2.0) * [rng.uniform(0.7, 1.8), 1, 1]
-        cv2.circle(picture, centre, int(rng.uniform(4, 20)), tuple(map(float, leaf)), -1)
+        cv2.circle(picture, centre, int(rng.uniform(4, 20)), _tuple(leaf), -1)
     for _ in range(int(rng.integers(2, 5))):
         _tree(rng, picture, rng.uniform(0, width), row, row * rng.uniform(0.6, 1.1))
     for _ in range(int(rng.integers(5, 16))):
@@ -304,7 +317,7 @@ def _park(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) ->
             picture,
             (int(x), int(row - rng.uniform(0, 0.06) * row)),
             int(rng.uniform(2, 5)),
-            tuple(map(float, _lin(rng, 0.7, 1.0))),
+            _tuple(_lin(rng, 0.7, 1.0)),
             -1,
         )
     if rng.random() < 0.5:
@@ -343,7 +356,7 @@ def _room(rng: np.random.Generator, picture: np.ndarray, row: int, kind: str) ->
                 picture,
                 (int(rng.uniform(x, x + wide)), int(rng.uniform(y, y + tall))),
                 int(rng.uniform(3, 12)),
-                tuple(map(float, _lin(rng, 0.3, 0.95))),
+                _tuple(_lin(rng, 0.3, 0.95)),
                 -1,
             )
     if kind == "cafe":
