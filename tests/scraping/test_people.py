@@ -5,7 +5,7 @@ import pytest
 
 from scraping.demo.cloth import PATTERNS
 from scraping.demo.hair import STYLES
-from scraping.demo.people import LOOKS, person
+from scraping.demo.people import LOOKS, Person, person
 from scraping.demo.wardrobe import NECKLINES, SLEEVES, Outfit, Shoes, Skirt, Trousers
 
 SEEDS = range(700)
@@ -53,9 +53,35 @@ def test_same_seed_same_person():
     assert person(7, "fashion") == person(7, "fashion")
 
 
-def test_no_two_people_are_alike(crowd):
-    for trait in ("phenotype", "changes", "skin", "hair", "pose", "light", "framing"):
-        assert len({getattr(one, trait) for one in crowd}) == len(crowd)
+def seen(one: Person) -> dict[str, object]:
+    """What one sees at a glance, in few steps each; a bust shows no legs, and no arms that differ."""
+    worn = one.outfit.tops if one.look == "portrait" else _garments(one.outfit)
+    step = lambda value, size: int(value // size)  # noqa: E731
+    return {
+        "hair": (one.hair.style, one.hair_name),
+        "cut": (step(one.hair.length, 0.34), one.hair.fringe > 0),
+        "skin": tuple(step(channel**0.5, 0.1) for channel in one.skin.tone),
+        "garments": one.garments,
+        "colours": tuple(garment.cloth.colours[0] for garment in worn),
+        "patterns": tuple(garment.cloth.pattern for garment in worn),
+        "pose": (one.pose.left_arm, one.pose.right_arm, one.pose.legs, one.pose.lean),
+        "turn": step(one.framing.turn - one.pose.turn, 15),
+        "expression": one.expression,
+    }
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_no_two_people_look_alike(crowd, kind):
+    glances = [tuple(seen(one).values()) for one in crowd if one.look == kind]
+    assert len(set(glances)) == len(SEEDS)
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_no_trait_is_that_of_most_people(crowd, kind):
+    glances = [seen(one) for one in crowd if one.look == kind]
+    for trait in glances[0]:
+        ((_, most),) = Counter(glance[trait] for glance in glances).most_common(1)
+        assert most < 0.6 * len(glances), trait
 
 
 def test_every_hair_style_occurs(crowd):
