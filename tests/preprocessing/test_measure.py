@@ -67,6 +67,16 @@ def test_a_truth_that_lies_elsewhere_is_noticed(world, settings):
     assert detection["box_overlap"]["mean"] < 0.3
 
 
+def test_faces_of_which_none_was_found_are_still_faces(world, settings):
+    table = pl.read_parquet(INTERIM / "decisions.parquet")
+    table.with_columns(subject=pl.lit("face")).write_parquet(INTERIM / "decisions.parquet")
+    truth = pl.read_parquet(TRUTH / "truth.parquet")
+    truth.with_columns(face_box=pl.col("box")).write_parquet(TRUTH / "truth.parquet")
+    detection = measure.measure(TRUTH, RAW, INTERIM, settings)["detection"]
+    assert detection["of"] == "faces"
+    assert (detection["found"]["n"], detection["found"]["mean"]) == (3, 0.0)
+
+
 def test_planted_repeats_are_counted(world, settings):
     figures = measure.measure(TRUTH, RAW, INTERIM, settings)
     assert figures["duplicates"]["near_planted"] == figures["duplicates"]["near_caught"] == 1
