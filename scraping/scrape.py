@@ -10,12 +10,13 @@ import re
 import shutil
 import signal
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import imagehash
 import pydantic
@@ -31,7 +32,10 @@ from scraping.sources import Candidate, Finder, Folder, Limits, Source, each, fi
 
 RAW = Path("data/raw")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
+LAYOUT = 2  # of the work folder: one that is laid out otherwise is not resumed
 PHASH_LONGEST = 256  # pixels; a large JPEG is decoded smaller for its perceptual hash, which sees 32x32
+
+Result = TypeVar("Result")
 
 
 class Settings(stage.Settings):
@@ -63,7 +67,8 @@ def main(config: DictConfig) -> None:
     corpus, world = config.corpus, config.world
     sources = _configured(settings, corpus, world)
     identity = server.identity(Path(settings.serve)) if settings.serve else None
-    with stage.work("scrape", corpus, world, stage.fingerprint(settings.policy.model_dump(), identity)) as folder:
+    fingerprint = stage.fingerprint(LAYOUT, settings.policy.model_dump(), identity)
+    with stage.work("scrape", corpus, world, fingerprint) as folder:
         with _served(settings, folder) as served:
             rows = _run(collect(sources, settings, folder, served, corpus))
         stage.publish(_build(rows, folder), RAW / corpus)
@@ -130,6 +135,7 @@ class Obtain:
     journal: stage.Journal
     blobs: Path
     threads: ThreadPoolExecutor
+    storing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the same bytes may come twice at once
 
     async def __call__(self, entry: tuple[str, Candidate]) -> dict:
         name, candidate = entry
@@ -158,6 +164,8 @@ class Obtain:
             key = f"private {candidate.url}" if allow_private else candidate.url
         if key in self.journal:
             row = self.journal[key]
+            if "status" not in row:  # fetched by a run that was killed before it had examined it
+                return await self._examined(key, row)
             if not (self.settings.retry_failed and row.get("kind") == "retriable"):
                 return row
         if isinstance(source, Folder):
@@ -167,16 +175,36 @@ class Obtain:
                 candidate.url, Terms(self.settings.policy.max_bytes, allow_private=allow_private)
             )
             row, body = outcome_of(reply), reply.body
-        if "status" not in row:
-            loop = asyncio.get_running_loop()
-            row |= await loop.run_in_executor(self.threads, examine, body, self.settings.policy.max_pixels, self.blobs)
+        if "status" in row:
+            self.journal.append(key, row)
+            return row
+        async with self.storing:
+            row["sha256"] = await asyncio.to_thread(store, body, self.blobs)
+        self.journal.append(key, row)
+        return await self._examined(key, row)
+
+    async def _examined(self, key: str, row: dict) -> dict:
+        """Judge a body that is on disk. Two rows for one address, so that a kill in between does not ask again."""
+        body = await self._aside((self.blobs / row["sha256"]).read_bytes)
+        row = row | await self._aside(examine, body, self.settings.policy.max_pixels, self.blobs)
         self.journal.append(key, row)
         return row
 
+    async def _aside(self, work: Callable[..., Result], *args: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work, *args)
+
+
+def store(body: bytes, blobs: Path) -> str:
+    """Put a body on disk under its sha256, which is given."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    if not (blobs / sha256).exists():
+        stage.write_atomically(blobs / sha256, body)
+    return sha256
+
 
 def examine(body: bytes, max_pixels: int, blobs: Path) -> dict:
-    """Judge a picture's bytes and store them where they are one; gives their part of the manifest's row."""
-    sha256 = hashlib.sha256(body).hexdigest()
+    """Store a body and judge whether it is a picture; gives its part of the manifest's row."""
+    sha256 = store(body, blobs)
     row: dict = {"sha256": sha256, "bytes": len(body)}
     try:
         seen = media.probe(body)
@@ -185,8 +213,6 @@ def examine(body: bytes, max_pixels: int, blobs: Path) -> dict:
     except media.MediaError as error:
         return row | {"status": "rejected", "reason": error.reason, "detail": str(error), "kind": "permanent"}
     name = f"{sha256}.{EXTENSIONS[seen.media_type]}"
-    if not (blobs / name).exists():
-        stage.write_atomically(blobs / name, body)
     return row | {"phash": str(imagehash.phash(picture)), "file": f"files/{name}", "status": "kept"}
 
 
@@ -212,13 +238,14 @@ async def _in_turn(obtain: Obtain, entries: list[tuple[str, Candidate]], corpus:
 
 def _mark_duplicates(rows: list[dict]) -> list[dict]:
     """Keep the first row of each sha256, in the manifest's order; a near duplicate is cleaning's to judge."""
-    first: dict[str, str] = {}
+    first: dict[str, dict] = {}
     for row in rows:
         if row["status"] != "kept":
             continue
-        owner = first.setdefault(row["sha256"], row["url"])
-        if owner != row["url"]:
-            row |= {"status": "rejected", "reason": "exact-duplicate", "detail": f"same bytes as {owner}", "file": None}
+        owner = first.setdefault(row["sha256"], row)
+        if owner is not row:
+            detail = f"same bytes as {owner['url']} of {owner['source']}"
+            row |= {"status": "rejected", "reason": "exact-duplicate", "detail": detail, "file": None}
     return rows
 
 
@@ -229,7 +256,7 @@ def _build(rows: list[dict], folder: Path) -> Path:
     (out / "files").mkdir(parents=True)
     for row in rows:
         if row["status"] == "kept":
-            os.link(folder / "blobs" / Path(row["file"]).name, out / row["file"])
+            os.link(folder / "blobs" / row["sha256"], out / row["file"])
     manifest.write(rows, out)
     return out
 

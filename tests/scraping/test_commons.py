@@ -115,6 +115,7 @@ def test_an_error_of_the_api_is_reported_in_its_own_words(ask):
         '{"query": {"pages": [null]}}',
         '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": 3}]}]}}',
         '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": "a", "extmetadata": {"Artist": 1}}]}]}}',
+        '{"query": {"pages": [{"title": "File:a.jpg", "imageinfo": [{"url": "a", "extmetadata": [1]}]}]}}',
         '{"continue": "for ever"}',
     ],
 )

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from inference.errors import UserError
 from scraping import manifest, scrape, stage
 
 ROOT = Path(__file__).resolve().parents[2]
+VARYING = ["fetched_at", "attempts"]
+RULES = {"/robots.txt", "/.well-known/tdmrep.json"}
 HURRY = ["scrape.policy.total_seconds=0.8", "scrape.pace.backoff_seconds=0.05"]
 
 
@@ -42,11 +45,11 @@ def requests(cwd: Path) -> list[str]:
     return [json.loads(line)["path"] for line in log.read_text().splitlines()]
 
 
-def journaled(cwd: Path) -> set[str]:
-    """List the paths of the pictures that a run has finished; its last line may be torn."""
-    (journal,) = cwd.glob(".work/scrape/portrait/demo/*/fetched.jsonl")
-    whole = [line for line in journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    return {json.loads(line)["key"].removeprefix("http://gallery.demo") for line in whole}
+def journaled(cwd: Path, journal: str = "fetched") -> set[str]:
+    """List the paths that a run's journal holds; its last line may be torn."""
+    files = cwd.glob(f".work/scrape/portrait/demo/*/{journal}.jsonl")
+    lines = [line for file in files for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return {json.loads(line)["key"].partition("http://gallery.demo")[2] for line in lines}
 
 
 @pytest.fixture(scope="module")
@@ -107,19 +110,25 @@ def test_retry_failed_asks_only_for_what_may_pass(scraped, world, monkeypatch):
     assert again == {"/odd/broken-server.jpg", "/odd/dripping.jpg", "/odd/promises-more.jpg"}
 
 
-def test_killed_at_any_moment_it_resumes_without_asking_again_and_ends_the_same(scraped, world, tmp_path):
+def test_killed_at_any_moment_it_asks_again_only_for_what_was_on_its_way_and_ends_the_same(scraped, world, tmp_path):
     args = command(world / "gallery/portrait")
-    for finished in (3, 20):
+    runs: list[tuple[set[str], set[str]]] = []
+    logged = 0
+    for finished in (2, 12, 25):
         _kill_after(finished, args, tmp_path)
-        done = journaled(tmp_path)
-        asked = len(requests(tmp_path))
-        assert len(done) >= finished
+        log = requests(tmp_path)
+        runs.append((set(log[logged:]) - RULES, journaled(tmp_path, "found") | journaled(tmp_path)))
+        logged = len(log)
     resumed = run(tmp_path, *args)
     assert resumed.returncode == 0, resumed.stderr
-    assert not done & set(requests(tmp_path)[asked:])
+    runs.append((set(requests(tmp_path)[logged:]) - RULES, set()))
+    at_once = 16  # pages; of pictures it is fewer
+    for number, (asked, held) in enumerate(runs):
+        later = set().union(*(further for further, _ in runs[number + 1 :]))
+        assert not held & later
+        assert len(asked & later) <= at_once
     first, second = (manifest.read(cwd / "data/raw/portrait") for cwd in (scraped, tmp_path))
-    varying = ["fetched_at", "attempts"]
-    assert first.drop(varying).equals(second.drop(varying))
+    assert first.drop(VARYING).equals(second.drop(VARYING))
 
 
 def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
@@ -127,13 +136,23 @@ def _kill_after(finished: int, args: list[str], cwd: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(args, cwd=cwd, env=environment, stdout=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        journals = list(cwd.glob(".work/scrape/portrait/demo/*/fetched.jsonl"))
-        if journals and journals[0].read_bytes().count(b"\n") >= finished:
-            break
+    while time.monotonic() < until and process.poll() is None and len(journaled(cwd)) < finished:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+
+
+def test_what_was_fetched_but_not_examined_when_it_was_killed_is_not_asked_again(scraped, world, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(scraped, tmp_path, dirs_exist_ok=True))
+    (journal,) = tmp_path.glob(".work/scrape/portrait/demo/*/fetched.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if "status" not in json.loads(line)["row"]))
+    fetched, asked = journaled(tmp_path), len(requests(tmp_path))
+    assert len(fetched) > 20
+    scrape.main(composed(f"scrape.serve={world / 'gallery/portrait'}"))
+    assert not fetched & set(requests(tmp_path)[asked:])
+    first, second = (manifest.read(cwd / "data/raw/portrait") for cwd in (scraped, tmp_path))
+    assert first.drop(VARYING).equals(second.drop(VARYING))
 
 
 def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, tmp_path, monkeypatch):
@@ -164,6 +183,19 @@ def test_a_full_disk_stops_the_run_with_its_own_error_and_loses_nothing(world, t
         (["scrape.contact=null"], "scrape.contact: not set"),
         (["scrape.contact=me"], "scrape.contact: value error, not an e-mail or web address (got 'me')"),
         (["scrape.policy.attempts=many"], "scrape.policy.attempts: input should be a valid integer"),
+        (["scrape.policy.attempts=0"], "scrape.policy.attempts: input should be greater than 0 (got 0)"),
+        (["scrape.policy.max_redirects=-1"], "scrape.policy.max_redirects: input should be greater than or equal to 0"),
+        (["scrape.policy.total_seconds=0"], "scrape.policy.total_seconds: input should be greater than 0"),
+        (["scrape.policy.max_wait_seconds=nan"], "scrape.policy.max_wait_seconds: input should be a finite number"),
+        (["scrape.policy.max_bytes=0"], "scrape.policy.max_bytes: input should be greater than 0"),
+        (["scrape.pace.concurrency=0"], "scrape.pace.concurrency: input should be greater than 0"),
+        (["scrape.pace.per_host=0"], "scrape.pace.per_host: input should be greater than 0"),
+        (["scrape.pace.gap_seconds=-1"], "scrape.pace.gap_seconds: input should be greater than or equal to 0"),
+        (["scrape.pace.backoff_seconds=inf"], "scrape.pace.backoff_seconds: input should be a finite number"),
+        (["scrape.limits.items=0"], "scrape.limits.items: input should be greater than 0"),
+        (["scrape.browser.step_seconds=0"], "scrape.browser.step_seconds: input should be greater than 0"),
+        (["scrape.browser.stable_steps=0"], "scrape.browser.stable_steps: input should be greater than 0"),
+        (["scrape.browser.max_seconds=0.5"], "scrape.browser.max_seconds: input should be greater than or equal to 1"),
         (["scrape.serve=nowhere"], "nowhere: no gallery here; make it first"),
         (["+scrape.sources.portrait.gallery.colour=red"], "colour: extra inputs are not permitted"),
         (["scrape.sources.portrait.gallery.item='a['"], "no CSS selector"),
@@ -194,7 +226,7 @@ def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path
     (pictures / "c.png").write_bytes((pictures / "a.png").read_bytes())
     (pictures / "d.jpg").write_bytes(b"<html>")
     (pictures / "e.jpg").write_bytes(bytes(1000))
-    source = f"{{kind: folder, path: {pictures}, licence: CC-BY-4.0, author: Me, label: null}}"
+    source = f"{{kind: folder, path: {pictures}, licence: CC-BY-4.0}}"
     scrape.main(composed(f"+scrape.sources.portrait.mine={source}", "scrape.policy.max_bytes=900000", "world=real"))
     rows = manifest.read(tmp_path / "data/raw/portrait").select("url", "status", "reason").rows()
     assert rows == [
@@ -204,3 +236,15 @@ def test_a_folder_is_scraped_with_its_duplicates_and_broken_files_named(tmp_path
         ("file:d.jpg", "rejected", "not-a-picture"),
         ("file:e.jpg", "rejected", "not-a-picture"),
     ]
+
+
+def test_a_file_that_two_folders_hold_under_one_name_is_kept_once(tmp_path, draw, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "yours"):
+        (tmp_path / name).mkdir()
+        draw(1).save(tmp_path / name / "a.png")
+    folders = {name: f"{{kind: folder, path: {name}, licence: CC0}}" for name in ("mine", "yours")}
+    sources = [f"+scrape.sources.portrait.{name}={source}" for name, source in folders.items()]
+    scrape.main(composed(*sources, "world=real"))
+    rows = manifest.read(tmp_path / "data/raw/portrait").select("source", "status", "detail").rows()
+    assert rows == [("mine", "kept", None), ("yours", "rejected", "same bytes as file:a.png of mine")]
