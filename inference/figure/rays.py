@@ -3,6 +3,7 @@
 S samples, P pieces, T triangles of the whole scene.
 """
 
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ class Scene:
     """Meshes in one bounding volume hierarchy."""
 
     def __init__(self, meshes: Sequence[Mesh], device: str | None = None) -> None:
+        _start_warp()
         self.device = device or default_device()
         self.meshes = [with_normals(mesh) for mesh in meshes]
         starts = np.cumsum([0, *[len(mesh.vertices) for mesh in self.meshes]])
@@ -153,9 +155,14 @@ class Scene:
 
 def default_device() -> str:
     """`cuda:0` where there is one, else `cpu`."""
+    _start_warp()
+    return "cuda:0" if wp.is_cuda_available() else "cpu"
+
+
+@functools.cache
+def _start_warp() -> None:
     with _native_code_silenced():  # without a GPU, every process would warn that there is none
         wp.init()
-    return "cuda:0" if wp.is_cuda_available() else "cpu"
 
 
 @contextmanager
