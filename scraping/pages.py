@@ -10,6 +10,7 @@ from scraping import robots, stage
 from scraping.licences import spdx
 from scraping.network import absolute
 
+FIRST_AMONG = 10  # elements that a rule for a text may match; the text of thousands, each in the other, takes minutes
 EVIDENCE_LENGTH = 200
 TEXT_LENGTH = 500  # of what a page says about its picture; no title needs more
 
@@ -92,13 +93,14 @@ def read_page(html: bytes, url: str, rules: PageRules) -> Found:
     )
 
 
-def _values(soup: BeautifulSoup, rule: str, usual: str | None) -> list[str]:
+def _values(soup: BeautifulSoup, rule: str, usual: str | None, limit: int = 0) -> list[str]:
     css, attribute = split_rule(rule)
-    return [value for tag in soup.select(css) if (value := _value(tag, attribute or usual))]
+    return [value for tag in soup.select(css, limit=limit) if (value := _value(tag, attribute or usual))]
 
 
 def _first(soup: BeautifulSoup, rule: str | None) -> str | None:
-    return next((value[:TEXT_LENGTH] for value in _values(soup, rule, None)), None) if rule else None
+    values = _values(soup, rule, None, limit=FIRST_AMONG) if rule else []
+    return values[0][:TEXT_LENGTH] if values else None
 
 
 def _value(tag: Tag, attribute: str | None) -> str:
