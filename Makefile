@@ -33,7 +33,7 @@ lock:                                        ## pin every dependency again, with
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
-	  --custom-compile-command "make lock" pyproject.toml --extra demo --extra training -c requirements/dev.txt -o requirements/repro.txt
+	  --custom-compile-command "make lock" pyproject.toml --extra demo --extra training --extra yolo -c requirements/dev.txt -o requirements/repro.txt
 
 browser:                                     ## Debian's Chromium and its driver, for pages that only a browser can read
 	@./setup.sh browser

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -11,11 +11,15 @@ from PIL import Image
 from pydantic import Field
 
 from inference import media
+from inference.errors import UserError
 from inference.faces import FaceDetector
 from preprocessing import cropping, matting, packing, quality
 from preprocessing.cropping import Box, Crop
 from preprocessing.quality import Rejected
 from scraping import stage
+
+if TYPE_CHECKING:
+    from preprocessing.person import PersonDetector
 
 SMOOTHING = 0.005  # of the picture's width: takes brush strokes away and leaves shapes
 OWN_ALPHA = (0.02, 0.98)  # between these shares of transparent pixels, a picture's own alpha is its matte
@@ -119,9 +123,7 @@ class Cleaner:
         if settings.subject == "face":
             self.faces = FaceDetector(settings.face.longest, settings.face.score)
         elif settings.subject == "body":
-            from preprocessing.person import PersonDetector  # torch takes seconds; portraits need none
-
-            self.people = PersonDetector(settings.person.longest, settings.person.score)
+            self.people = _person_detector(settings.person)
 
     def __call__(self, task: Task) -> Cleaned:
         row: dict = {"status": "kept", "reason": None, "detail": None}
@@ -280,6 +282,18 @@ class Cleaner:
             return quality.bust_within(coverage, box, min(ground, 1.0))
         edges = quality.extent(coverage)
         return 0.0 if edges is None else quality.overlap(edges, box)
+
+
+def _person_detector(settings: PersonSettings) -> "PersonDetector":
+    """Open the detector of people, which is an extra of its own licence; torch takes seconds, and faces need none."""
+    try:
+        from preprocessing.person import PersonDetector
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"images.subject=body needs {error.name} (extra `yolo`, AGPL-3.0), which is not installed:"
+            " uv pip install -e '.[yolo]', or take images.subject=matte"
+        ) from None
+    return PersonDetector(settings.longest, settings.score)
 
 
 def own_alpha(image: Image.Image) -> np.ndarray | None:
