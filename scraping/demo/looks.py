@@ -26,7 +26,6 @@ class Drawn:
 
     picture: np.ndarray  # [H, W, 3] uint8, sRGB
     mask: np.ndarray  # [H, W] coverage of the figure in 0..1
-    view: View
 
 
 def draw(sitting: Sitting) -> Drawn:
@@ -90,8 +89,8 @@ def _solid(premultiplied: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     return np.where(known[..., None] > 0, colour, spread).astype(np.float32)
 
 
-def _finish(picture: np.ndarray, mask: np.ndarray, view: View) -> Drawn:
-    return Drawn(np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8), np.clip(mask, 0, 1).astype(np.float32), view)
+def _finish(picture: np.ndarray, mask: np.ndarray) -> Drawn:
+    return Drawn(np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8), np.clip(mask, 0, 1).astype(np.float32))
 
 
 def _painterly(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np.random.Generator) -> Drawn:
@@ -135,7 +134,7 @@ def _painterly(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rn
             + rng.normal(0, 0.035, (*picture.shape[:2], 1))
         )
     weave = 0.012 * (np.sin(np.arange(camera.width) * 1.9)[None] + np.sin(np.arange(camera.height) * 1.7)[:, None])
-    return _finish(picture * (1 + weave[..., None]), view.coverage, view)
+    return _finish(picture * (1 + weave[..., None]), view.coverage)
 
 
 def _features(view: View) -> np.ndarray:
@@ -230,7 +229,7 @@ def _toon(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: np
     alpha = view.coverage[..., None]
     picture = figure + ground * (1 - alpha)
     line = np.maximum(inside * view.coverage, outline)[..., None]
-    return _finish(picture * (1 - line) + ink * line, mask, view)
+    return _finish(picture * (1 - line) + ink * line, mask)
 
 
 def _ink(view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -278,4 +277,4 @@ def _photo(sitting: Sitting, view: View, light: Lit, towards: np.ndarray, rng: n
     off = np.hypot(columns / camera.width - 0.5, rows / camera.height - 0.5)[..., None]
     picture = picture * (1 - rng.uniform(0.1, 0.35) * np.clip(off - 0.2, 0, 1) ** 1.5)
     grain = rng.normal(0, rng.uniform(0.006, 0.02), picture.shape)
-    return _finish(picture + grain, view.coverage, view)
+    return _finish(picture + grain, view.coverage)
