@@ -31,7 +31,7 @@ from PIL import Image
 from scraping.browser import BrowserSettings
 from scraping.demo.server import HOST, Route, write_site
 from scraping.fetch import Pace, Policy
-from scraping.scrape import Settings, collect, examine
+from scraping.scrape import Settings, collect, examine, store
 from scraping.sources import Columns, Limits, Urls
 
 AT_ONCE = 16
@@ -54,6 +54,11 @@ def make_site(folder: Path, count: int) -> list[str]:
     return [path for path in routes if path.endswith(".jpg")]
 
 
+def keep(body: bytes, blobs: Path) -> dict:
+    """Store a body and examine it, as the stage does."""
+    return examine(body, store(body, blobs), MAX_PIXELS)
+
+
 async def fetch_bare(port: int, paths: list[str], blobs: Path | None) -> int:
     """Fetch with httpx alone; examine and store the bodies where `blobs` is given."""
     waiting, total = iter(paths), 0
@@ -66,7 +71,7 @@ async def fetch_bare(port: int, paths: list[str], blobs: Path | None) -> int:
                 for path in waiting:
                     body = (await client.get(f"http://127.0.0.1:{port}{path}")).content
                     if blobs is not None:
-                        await loop.run_in_executor(threads, examine, body, MAX_PIXELS, blobs)
+                        await loop.run_in_executor(threads, keep, body, blobs)
                     total += len(body)
 
             await asyncio.gather(*(work() for _ in range(AT_ONCE)))

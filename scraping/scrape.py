@@ -165,7 +165,7 @@ class Obtain:
         if key in self.journal:
             row = self.journal[key]
             if "status" not in row:  # fetched by a run that was killed before it had examined it
-                return await self._examined(key, row)
+                return await self._examined(key, row, await self._aside((self.blobs / row["sha256"]).read_bytes))
             if not (self.settings.retry_failed and row.get("kind") == "retriable"):
                 return row
         if isinstance(source, Folder):
@@ -181,12 +181,11 @@ class Obtain:
         async with self.storing:
             row["sha256"] = await asyncio.to_thread(store, body, self.blobs)
         self.journal.append(key, row)
-        return await self._examined(key, row)
+        return await self._examined(key, row, body)
 
-    async def _examined(self, key: str, row: dict) -> dict:
+    async def _examined(self, key: str, row: dict, body: bytes) -> dict:
         """Judge a body that is on disk. Two rows for one address, so that a kill in between does not ask again."""
-        body = await self._aside((self.blobs / row["sha256"]).read_bytes)
-        row = row | await self._aside(examine, body, self.settings.policy.max_pixels, self.blobs)
+        row = row | await self._aside(examine, body, row["sha256"], self.settings.policy.max_pixels)
         self.journal.append(key, row)
         return row
 
@@ -202,9 +201,8 @@ def store(body: bytes, blobs: Path) -> str:
     return sha256
 
 
-def examine(body: bytes, max_pixels: int, blobs: Path) -> dict:
-    """Store a body and judge whether it is a picture; gives its part of the manifest's row."""
-    sha256 = store(body, blobs)
+def examine(body: bytes, sha256: str, max_pixels: int) -> dict:
+    """Judge whether a body is a picture; gives its part of the manifest's row."""
     row: dict = {"sha256": sha256, "bytes": len(body)}
     try:
         seen = media.probe(body)
