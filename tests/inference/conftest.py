@@ -1,0 +1,74 @@
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference import bundle as bundles
+from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
+
+TINY = GeneratorConfig(height=32, width=32, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
+TALL = GeneratorConfig(height=32, width=16, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
+
+
+def manifest(config: GeneratorConfig, **changes: object) -> dict:
+    """What an export says of a generator that nobody trained."""
+    return {
+        "name": "portrait",
+        "version": "0.1.0",
+        "task": "avatar",
+        "network": {"kind": "stylegan2", **asdict(config)},
+        "precision": "float32",
+        "inputs": {"z": [config.z_dim]},
+        "outputs": {"picture": [config.height, config.width, 3]},
+        "licences": {"weights": "CC0-1.0", "code": "Apache-2.0", "data": "CC0-1.0"},
+        "commercial": True,
+        "demo": True,
+        "subject": "face",
+        "provenance": {"git": None, "data_fingerprint": "0" * 16, "kimg": 1.5, "started_from": None, "command": "none"},
+        "metrics": {},
+        "directions": {"file": bundles.DIRECTIONS, "count": 4, "names": {"light": 1}},
+        "created": "2026-01-01T00:00:00Z",
+        **changes,
+    }
+
+
+def random_generator(config: GeneratorConfig) -> Generator:
+    """A generator of random weights in which noise and truncation do something."""
+    torch.manual_seed(7)
+    generator = Generator(config).eval().requires_grad_(False)
+    for name, value in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            value.fill_(0.3)
+    generator.mapping.w_avg.normal_()
+    return generator
+
+
+def write_bundle(folder: Path, config: GeneratorConfig = TINY, **changes: object) -> bundles.Bundle:
+    generator = random_generator(config)
+    z = latents([1, 2], config.z_dim)
+    components = torch.linalg.qr(torch.randn(config.w_dim, config.w_dim)).Q[:4].contiguous()
+    tensors = {
+        bundles.MODEL: generator.state_dict(),
+        bundles.DIRECTIONS: {"components": components, "sigmas": torch.ones(4), "mean": generator.mapping.w_avg},
+        bundles.GOLDEN: {"z": z, "image": to_uint8(generator(z, psi=0.7)).contiguous()},
+        bundles.DISCRIMINATOR: {"b4.out.weight": torch.randn(1, 16)},
+    }
+    return bundles.write(folder, manifest(config, **changes), tensors, {"README.md": b"a card\n"})
+
+
+@pytest.fixture
+def make_bundle(tmp_path) -> Callable[..., bundles.Bundle]:
+    """Write a tiny bundle of random weights: `make_bundle("name", config, **manifest)`."""
+
+    def make(name: str = "portrait", config: GeneratorConfig = TINY, **changes: object) -> bundles.Bundle:
+        return write_bundle(tmp_path / "bundles" / name, config, name=name, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_bundle(tmp_path_factory) -> bundles.Bundle:
+    """The tiny bundle for tests that do not touch its files."""
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "portrait")
