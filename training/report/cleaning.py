@@ -1,42 +1,21 @@
-"""Write the report page: what was scraped, what the cleaning made of it, how good it is, in one self-contained file.
+"""The part of the page about cleaning: what was scraped, what became of it, how good it is."""
 
-    python -m training.report                  # data/ -> data/exported/report/index.html
-
-Reads `data/` only. Every figure on the page names the JSON it was read from and the command that makes that file.
-"""
-
-import base64
-import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import polars
-from omegaconf import DictConfig
 from PIL import Image, ImageDraw
-from pydantic import Field
 
 from inference import media
-from inference.errors import UserError
 from preprocessing import packing
-from scraping import manifest, stage
+from scraping import manifest
+from training.report.pictures import inline, spread
+from training.report.settings import Settings
 
-DATA = Path("data")
-OUT = DATA / "exported" / "report"
 MAX_PIXELS = 64_000_000
-
-
-class Settings(stage.Settings):
-    """What the page shows."""
-
-    corpora: list[str]
-    pairs: int = Field(ge=1)  # before/after pictures a corpus
-    rejects_a_reason: int = Field(ge=0)
-    sources: int = Field(ge=1)  # rows of the table of sources
-    thumbnail: int = Field(ge=16)  # height, pixels
 
 
 @dataclass(frozen=True)
@@ -51,13 +30,10 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Section:
-    """One corpus on the page."""
+class Cleaning:
+    """What the page says about the cleaning of one corpus."""
 
-    name: str
     counts: dict
-    counts_json: str
-    counts_command: str
     headline: list[tuple[str, str]]
     measures: list[Measure]
     duplicates: dict | None
@@ -71,44 +47,24 @@ class Section:
     rejects: list[dict]
 
 
-def sections_of(settings: Settings, world: str, profile: str) -> list[Section]:
-    """Gather the corpora that were measured, in the order of the config."""
-    measured = [corpus for corpus in settings.corpora if (DATA / "metrics" / corpus / "cleaning.json").exists()]
-    if not measured:
-        raise UserError(
-            f"data/metrics has none of {', '.join(settings.corpora)}: run `dvc repro` or `make repro` first"
-        )
-    return [section(corpus, world, profile, settings) for corpus in measured]
-
-
-def page(sections: list[Section], world: str, profile: str) -> str:
-    """Fill the template."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("report.html").render(sections=sections, world=world, profile=profile)
-
-
-def section(corpus: str, world: str, profile: str, settings: Settings) -> Section:
-    """Gather one corpus from what the stages left in `data/`."""
-    raw, interim, processed = (DATA / step / corpus for step in ("raw", "interim", "processed"))
+def cleaning(data: Path, corpus: str, options: str, settings: Settings) -> Cleaning:
+    """Gather one corpus from what the stages left in `data`; `options` are those that commands on the page carry."""
+    raw, interim, processed = (data / step / corpus for step in ("raw", "interim", "processed"))
     candidates = manifest.read(raw)
     decisions = polars.read_parquet(interim / "decisions.parquet")
     pack = packing.read_pack(processed)
-    metrics = DATA / "metrics" / corpus / "cleaning.json"
+    metrics = data / "metrics" / corpus / "cleaning.json"
     figures = json.loads(metrics.read_text())
     numbers = counts(candidates, decisions, pack)
-    return Section(
-        name=corpus,
+    return Cleaning(
         counts=numbers,
-        counts_json=str(OUT / "figures.json"),
-        counts_command=f"python -m training.report world={world} profile={profile}",
         headline=headline(numbers, figures),
         measures=measures(figures) if figures["measured"] else [],
         duplicates=figures.get("duplicates"),
         routes=figures.get("routes"),
         unmeasured=figures.get("why", ""),
         measures_json=str(metrics),
-        measures_command=f"python -m preprocessing.measure corpus={corpus} world={world} profile={profile}",
+        measures_command=f"python -m preprocessing.measure corpus={corpus} {options}",
         sources=sources(candidates, settings.sources),
         cell=round(settings.thumbnail * (0.75 + pack.width / pack.height)),
         pairs=pairs(raw, candidates, decisions, pack, settings),
@@ -186,10 +142,10 @@ def pairs(
     crops = dict(decisions.filter(polars.col("status") == "kept").select("sha256", "crop").iter_rows())
     return [
         {
-            "before": _inline(_thumbnail(raw / files[sha256], settings.thumbnail, crops[sha256])),
-            "after": _inline(Image.fromarray(pack.image(row)).convert("RGBA"), lossless=True),
+            "before": inline(_thumbnail(raw / files[sha256], settings.thumbnail, crops[sha256])),
+            "after": inline(Image.fromarray(pack.image(row)).convert("RGBA"), lossless=True),
         }
-        for row, sha256 in _spread(list(enumerate(pack.index["sha256"])), settings.pairs)
+        for row, sha256 in spread(list(enumerate(pack.index["sha256"])), settings.pairs)
     ]
 
 
@@ -218,13 +174,7 @@ def _shown(files: list[Path], height: int) -> Iterator[str]:
     """Shrink pictures that were left out; one that was left out because it cannot be read has nothing to show."""
     for file in files:
         with suppress(media.MediaError, FileNotFoundError):
-            yield _inline(_thumbnail(file, height))
-
-
-def _spread(items: list, count: int) -> list:
-    """Pick up to `count` items at even distances."""
-    step = max(1, len(items) // count)
-    return items[::step][:count]
+            yield inline(_thumbnail(file, height))
 
 
 def _thumbnail(file: Path, height: int, crop: Iterable[float] | None = None) -> Image.Image:
@@ -235,13 +185,6 @@ def _thumbnail(file: Path, height: int, crop: Iterable[float] | None = None) -> 
         ImageDraw.Draw(picture).rectangle([round(edge) for edge in crop], outline=(255, 60, 120), width=width)
     picture.thumbnail((4 * height, height))
     return picture
-
-
-def _inline(picture: Image.Image, lossless: bool = False) -> str:
-    """Encode a picture as a data URI, so that the page needs no other file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=80, lossless=lossless, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _by_reason(table: polars.DataFrame) -> dict[str, int]:
@@ -256,19 +199,3 @@ def _percent(share: float | None) -> str:
 
 def _decimal(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
-
-
-@stage.command("training/report")
-def main(config: DictConfig) -> None:
-    settings = stage.settings(config, "report", Settings)
-    with stage.work("report", "all", config.world, stage.fingerprint(stage.code_version())) as folder:
-        sections = sections_of(settings, config.world, config.profile)
-        figures = {part.name: part.counts for part in sections}
-        built = folder / "out"
-        stage.write_atomically(built / "index.html", page(sections, config.world, config.profile).encode())
-        stage.write_atomically(built / "figures.json", (json.dumps(figures, indent=2) + "\n").encode())
-        stage.publish(built, OUT)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,129 @@
+"""The part of the page about the people: made from the exported bundle by the package that ships."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from inference import bundle as bundles
+from inference.avatars import Avatars
+from inference.bundle import Bundle
+from preprocessing import packing
+from training.report.pictures import inline
+from training.report.settings import Settings
+
+COARSE = 0.4  # of the layers, the share that carries shape and pose
+SLIDER_SEED = 1  # whom the sliders change
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What the page shows of one bundle."""
+
+    people: list[dict]  # seed, picture
+    truncation: float
+    width: int
+    height: int
+    mixes: list[list[dict]]  # rows of seed and picture; the first row and column are the sources
+    layers: str  # those of the column's person
+    sliders: list[dict]  # direction, pictures
+    sigmas: list[str]
+    slider_seed: int
+    nearest: list[dict]  # seed, picture, near: picture and distance
+    card: list[tuple[str, str]]
+    name: str
+    sha256: str
+    made: str
+
+
+def cast(folder: Path, nearest: Path, pack: Path, settings: Settings) -> Cast | None:
+    """Make the pictures of the bundle in `folder`, or None where there is none."""
+    if not (folder / bundles.MANIFEST).exists():
+        return None
+    bundle = bundles.load(folder)
+    avatars = Avatars(bundle, label=0 if bundle.config.classes else None)
+    seeds = range(1, settings.avatars + 1)
+    pictures = avatars.generate(list(seeds), settings.truncation)
+    return Cast(
+        people=[{"seed": seed, "picture": inline(picture)} for seed, picture in zip(seeds, pictures, strict=True)],
+        truncation=settings.truncation,
+        width=bundle.config.width,
+        height=bundle.config.height,
+        mixes=mixes(avatars, settings),
+        layers=f"{fine_layers(bundle.config.num_ws)[0]}-{bundle.config.num_ws - 1}",
+        sliders=sliders(avatars, settings),
+        sigmas=[f"{sigmas:+g}" if sigmas else "0" for sigmas in settings.sigmas],
+        slider_seed=SLIDER_SEED,
+        nearest=nearest_training(avatars, nearest, pack, settings),
+        card=card(bundle),
+        name=bundle.name,
+        sha256=bundle.sha256,
+        made=bundle.manifest["created"],
+    )
+
+
+def mixes(avatars: Avatars, settings: Settings) -> list[list[dict | None]]:
+    """Cross the first people with each other: the coarse layers of the row's, the fine layers of the column's."""
+    seeds = range(1, settings.mixed + 1)
+    own = {seed: avatars.w(seed, settings.truncation) for seed in seeds}
+    layers = fine_layers(avatars.num_ws)
+
+    def cell(ws: Tensor, alt: str) -> dict:
+        return {"picture": inline(avatars.picture(ws)), "alt": alt}
+
+    rows = [[None, *(cell(own[seed], f"seed {seed}") for seed in seeds)]]
+    for row in seeds:
+        crossed = [cell(avatars.mix(own[row], own[column], layers=layers), f"{row} with {column}") for column in seeds]
+        rows.append([cell(own[row], f"seed {row}"), *crossed])
+    return rows
+
+
+def fine_layers(num_ws: int) -> range:
+    """Choose the layers that carry colour and texture: at 64 pixels all but the first four of ten."""
+    return range(round(COARSE * num_ws), num_ws)
+
+
+def sliders(avatars: Avatars, settings: Settings) -> list[dict]:
+    """Move one person along the first principal directions."""
+    ws = avatars.w(SLIDER_SEED, settings.truncation)
+    return [
+        {"direction": direction, "pictures": list(map(inline, avatars.slider(ws, direction, settings.sigmas)))}
+        for direction in range(min(settings.directions, avatars.directions))
+    ]
+
+
+def nearest_training(avatars: Avatars, nearest: Path, pack: Path, settings: Settings) -> list[dict]:
+    """Put avatars beside the training pictures that data/metrics/<corpus>/nearest.json found nearest to them."""
+    if not nearest.exists():
+        return []
+    found = dict(list(json.loads(nearest.read_text()).items())[: settings.nearest])
+    opened = packing.read_pack(pack)
+    position = {sha256: number for number, sha256 in enumerate(opened.index["sha256"])}
+    pictures = avatars.generate([int(seed) for seed in found], settings.truncation)
+    return [
+        {
+            "seed": seed,
+            "picture": inline(picture),
+            "near": [
+                {"picture": inline(opened.image(position[one["sha256"]])), "distance": f"{one['distance']:.3f}"}
+                for one in near
+            ],
+        }
+        for (seed, near), picture in zip(found.items(), pictures, strict=True)
+    ]
+
+
+def card(bundle: Bundle) -> list[tuple[str, str]]:
+    """Tell what a user of the bundle must know: (label, value)."""
+    manifest, made = bundle.manifest, bundle.manifest["provenance"]
+    licences = "; ".join(f"{part}: {licence}" for part, licence in manifest["licences"].items())
+    return [
+        ("bundle", f"{manifest['name']} {manifest['version']}, made {manifest['created']}"),
+        ("sha256", bundle.sha256),
+        ("weights", f"{manifest['network']['width']}x{manifest['network']['height']} pixels, {manifest['precision']}"),
+        ("licences", licences),
+        ("commercial use", "yes" if manifest["commercial"] else "no"),
+        ("a toy", "yes, of the rendered demo world" if manifest["demo"] else "no"),
+        ("made from", f"data {made.get('data_fingerprint')}, {made.get('kimg')} kimg, git {made.get('git')}"),
+    ]
