@@ -161,7 +161,7 @@ class Bundle:
 
         golden = self.tensors(GOLDEN)
         with torch.inference_mode():
-            pictures = to_uint8(self.generator()(golden["z"], psi=GOLDEN_PSI, noise="const"))
+            pictures = to_uint8(self.generator()(golden["z"], golden.get("labels"), psi=GOLDEN_PSI, noise="const"))
         return int((pictures.int() - golden["image"].int()).abs().max())
 
     def _compare(self, expected: Mapping[str, "torch.Tensor"], found: Mapping[str, "torch.Tensor"]) -> None:

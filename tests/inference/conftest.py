@@ -9,7 +9,6 @@ from inference import bundle as bundles
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 
 TINY = GeneratorConfig(height=32, width=32, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
-TALL = GeneratorConfig(height=32, width=16, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
 
 
 def manifest(config: GeneratorConfig, **changes: object) -> dict:
@@ -48,13 +47,16 @@ def random_generator(config: GeneratorConfig) -> Generator:
 def write_bundle(folder: Path, config: GeneratorConfig = TINY, **changes: object) -> bundles.Bundle:
     generator = random_generator(config)
     z = latents([1, 2], config.z_dim)
+    labels = torch.zeros(2, dtype=torch.long) if config.classes else None
     components = torch.linalg.qr(torch.randn(config.w_dim, config.w_dim)).Q[:4].contiguous()
     tensors = {
         bundles.MODEL: generator.state_dict(),
         bundles.DIRECTIONS: {"components": components, "sigmas": torch.ones(4), "mean": generator.mapping.w_avg},
-        bundles.GOLDEN: {"z": z, "image": to_uint8(generator(z, psi=0.7)).contiguous()},
+        bundles.GOLDEN: {"z": z, "image": to_uint8(generator(z, labels, psi=0.7)).contiguous()},
         bundles.DISCRIMINATOR: {"b4.out.weight": torch.randn(1, 16)},
     }
+    if labels is not None:
+        tensors[bundles.GOLDEN]["labels"] = labels
     return bundles.write(folder, manifest(config, **changes), tensors, {"README.md": b"a card\n"})
 
 

@@ -1,0 +1,166 @@
+"""Make avatars from a bundle: people by seed or by name, mixed, edited, on grids.
+
+    avatars = Avatars(load("portrait"))
+    a, b = avatars.w("minji"), avatars.w(7)
+    picture = avatars.picture(avatars.mix(a, b, 0.5))
+
+Each picture is made alone: its bytes depend on its own seed and settings, never on what was asked for beside it.
+"""
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.bundle import Bundle, Directions
+from inference.errors import UserError
+from inference.networks.stylegan2 import latents, to_uint8
+
+MAX_SEED = 2**32 - 1
+MAX_PSI = 2.0
+MAX_SIGMAS = 20.0
+NAME = re.compile(r"[^\W\d_][^,\n]{0,99}")
+TRUNCATION = 0.7
+
+
+def seed_of(seed: int | str) -> int:
+    """Give the seed of a name: the first 32 bits of its sha256 (NFC, UTF-8); a number stands for itself."""
+    if isinstance(seed, str):
+        if not NAME.fullmatch(seed):
+            raise UserError(f"name {seed!r} must begin with a letter and hold no comma, 100 characters at most")
+        return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", seed).encode()).digest()[:4], "big")
+    if not 0 <= seed <= MAX_SEED:
+        raise UserError(f"seed {seed} must be a whole number from 0 to {MAX_SEED}, or a name")
+    return int(seed)
+
+
+class Avatars:
+    """A bundle's generator, ready to be asked. Noise is the constant one; `label` picks a class where there are any."""
+
+    def __init__(self, bundle: Bundle, label: int | None = None) -> None:
+        self.bundle = bundle
+        self.generator = bundle.generator()
+        self.config = bundle.config
+        self.label = self._checked_label(label)
+
+    @property
+    def num_ws(self) -> int:
+        """The number of layers that take a style: 0 is the coarsest, the last one colours."""
+        return self.config.num_ws
+
+    @torch.inference_mode()
+    def w(self, seed: int | str, psi: float = TRUNCATION, cutoff: int | None = None) -> Tensor:
+        """Map a seed or name to its styles [num_ws, w_dim], truncated: `psi` 0 is the average, 1 leaves all variety.
+
+        With `cutoff`, only that many of the first layers are truncated.
+        """
+        if not (math.isfinite(psi) and abs(psi) <= MAX_PSI):
+            raise UserError(f"truncation {psi} must be a number from {-MAX_PSI:g} to {MAX_PSI:g}; 0.7 is usual")
+        if cutoff is not None and not 0 <= cutoff <= self.num_ws:
+            raise UserError(f"cutoff {cutoff} must be a number of layers from 0 to {self.num_ws}")
+        w = self.generator.mapping(latents([seed_of(seed)], self.config.z_dim), self.label)
+        return self.generator.truncate(self.generator.broadcast(w), psi, cutoff)[0]
+
+    @torch.inference_mode()
+    def picture(self, ws: Tensor) -> np.ndarray:
+        """Draw styles [num_ws, w_dim]: uint8 HxWx3."""
+        return to_uint8(self.generator.synthesis(ws[None], noise="const"))[0].numpy()
+
+    def generate(
+        self, seeds: Iterable[int | str], psi: float = TRUNCATION, cutoff: int | None = None
+    ) -> Iterator[np.ndarray]:
+        """Draw the seeds, one after the other."""
+        for seed in seeds:
+            yield self.picture(self.w(seed, psi, cutoff))
+
+    def mix(self, a: Tensor, b: Tensor, t: float = 1.0, layers: Sequence[int] | None = None) -> Tensor:
+        """Move styles a share `t` from `a` to `b`, in all layers or in some: 0 is exactly `a`, 1 exactly `b`.
+
+        With `layers` and t = 1 it is the crossover of styles: coarse layers from one person, fine ones from another.
+        """
+        if not 0 <= t <= 1:
+            raise UserError(f"share {t} must be a number from 0 (all of A) to 1 (all of B)")
+        mixed = a.clone()
+        chosen = self._checked_layers(layers)
+        mixed[chosen] = a[chosen].lerp(b[chosen], t)
+        return mixed
+
+    def edit(self, ws: Tensor, direction: int | str, sigmas: float, layers: Sequence[int] | None = None) -> Tensor:
+        """Move styles along a principal direction of W, by row or by name, so many of its standard deviations far."""
+        if not (math.isfinite(sigmas) and abs(sigmas) <= MAX_SIGMAS):
+            raise UserError(f"sigmas {sigmas} must be a number from {-MAX_SIGMAS:g} to {MAX_SIGMAS:g}")
+        row = self.direction(direction)
+        edited = ws.clone()
+        edited[self._checked_layers(layers)] += sigmas * self._directions.sigmas[row] * self._directions.components[row]
+        return edited
+
+    def direction(self, direction: int | str) -> int:
+        """Give the row of a direction; 0 is the one along which people differ most."""
+        count, names = len(self._directions.sigmas), self._directions.names
+        row = names.get(direction) if isinstance(direction, str) else direction
+        if row is None or not 0 <= row < count:
+            named = f" or one of {', '.join(sorted(names))}" if names else ""
+            raise UserError(f"direction {direction!r} must be a number from 0 to {count - 1}{named}")
+        return row
+
+    @property
+    def directions(self) -> int:
+        """The number of directions that the bundle brings."""
+        return len(self._directions.sigmas)
+
+    def interpolate(
+        self, a: Tensor, b: Tensor, steps: int, layers: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Draw the way from `a` to `b` in equal steps, both ends among them."""
+        for t in np.linspace(0, 1, steps):
+            yield self.picture(self.mix(a, b, float(t), layers))
+
+    def slider(
+        self, ws: Tensor, direction: int | str, sigmas: Iterable[float], layers: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Draw styles moved along a direction, once for each number of sigmas: a row of a slider sheet."""
+        for amount in sigmas:
+            yield self.picture(self.edit(ws, direction, amount, layers))
+
+    @cached_property
+    def _directions(self) -> Directions:
+        return self.bundle.directions()
+
+    def _checked_layers(self, layers: Sequence[int] | None) -> list[int]:
+        if layers is None:
+            return list(range(self.num_ws))
+        if not layers or min(layers) < 0 or max(layers) >= self.num_ws:
+            shown = f"{min(layers)}-{max(layers)}" if layers else "none"
+            raise UserError(f"layers {shown} must lie in 0-{self.num_ws - 1} for {self.bundle.name}")
+        return list(layers)
+
+    def _checked_label(self, label: int | None) -> Tensor | None:
+        classes = self.config.classes
+        if (label is None) != (classes == 0) or (label is not None and not 0 <= label < classes):
+            wanted = f"a number from 0 to {classes - 1}" if classes else "left out"
+            raise UserError(f"label {label} of bundle {self.bundle.name} must be {wanted}")
+        return None if label is None else torch.tensor([label])
+
+
+def grid(pictures: Iterable[np.ndarray], columns: int | None = None, gap: int = 0) -> np.ndarray:
+    """Lay pictures HxWx3 of one size out in rows, on white; without `columns` about as wide as tall."""
+    pictures = list(pictures)
+    height, width = pictures[0].shape[:2]
+    columns = min(columns or square(len(pictures), width, height), len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        y, x = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[y : y + height, x : x + width] = picture
+    return sheet
+
+
+def square(count: int, width: int, height: int) -> int:
+    """Give the number of columns that makes a grid about as wide as tall."""
+    return max(1, math.ceil(math.sqrt(count * height / width)))
