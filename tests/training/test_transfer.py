@@ -100,7 +100,13 @@ def test_a_starter_in_half_precision_fills_networks_of_full_precision(tmp_path, 
 def write_starter(folder: Path, trained: tuple[Generator, Generator, Discriminator]) -> None:
     config = {key: getattr(trained[1].config, key) for key in bundle.BOUNDS}
     about = {"name": "people", "version": "1", "task": "avatar", "network": {"kind": "stylegan2", **config}}
-    about |= {"precision": "float16", "licences": {}, "commercial": True, "demo": True, "subject": "face"}
+    about |= {
+        "precision": "float16",
+        "licences": {"weights": "MIT"},
+        "commercial": True,
+        "demo": True,
+        "subject": "face",
+    }
     about |= {"provenance": {}, "metrics": {}, "created": ""}
     states = {bundle.MODEL: trained[1].state_dict(), bundle.DISCRIMINATOR: trained[2].state_dict()}
     folder.parent.mkdir(parents=True)
@@ -111,6 +117,16 @@ def test_a_starter_goes_before_a_run_of_the_same_name(run):
     write_starter(run.parents[1] / "starters/people", networks())
     assert load_into(*networks(), "people").kind == "starter"
     assert load_into(*networks(), "data/runs/people").kind == "run"
+
+
+def test_the_licence_of_a_source_goes_along(run):
+    write_starter(run.parents[1] / "starters/faces", networks())
+    assert (load_into(*networks(), "faces").licence, load_into(*networks(), "faces").commercial) == ("MIT", True)
+    assert (load_into(*networks(), "people").licence, load_into(*networks(), "people").commercial) == (None, False)
+    (run / "run.json").write_text('{"world": "demo", "started_from": null}')
+    assert load_into(*networks(), "people").record()["licence"] == "Apache-2.0"
+    (run / "run.json").write_text('{"world": "demo", "started_from": {"licence": "GPL-3.0"}}')
+    assert load_into(*networks(), "people").commercial is False
 
 
 def test_networks_that_share_no_weight_are_refused_though_filters_and_colours_fit(run):

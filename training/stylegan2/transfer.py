@@ -5,6 +5,7 @@ of a higher resolution takes over all lower levels, and one of another aspect al
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from inference import bundle
 from inference.errors import UserError
+from training import provenance
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
 FLOATING = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
@@ -30,6 +32,8 @@ class Source:
     ema: Path
     generator: Path  # that of the EMA where the training generator was not kept
     discriminator: Path | None
+    licence: str | None  # of its weights, None where nobody says
+    commercial: bool
 
 
 @dataclass
@@ -42,6 +46,8 @@ class TransferReport:
     kind: str
     name: str
     sha256: str  # of the file that the EMA generator was read from
+    licence: str | None  # of the source's weights: what is trained on from them is no freer
+    commercial: bool
     loaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # the networks have it, the source does not
     mismatched: list[str] = field(default_factory=list)  # `name: (shape) there, (shape) here`
@@ -68,7 +74,7 @@ def load_into(generator: nn.Module, ema: nn.Module, discriminator: nn.Module, so
     not finite, and a source of whose generator no weight fits.
     """
     found = locate(source)
-    report = TransferReport(found.kind, found.name, _sha256(found.ema))
+    report = TransferReport(found.kind, found.name, _sha256(found.ema), found.licence, found.commercial)
     networks = {"ema": ema, "generator": generator, "discriminator": discriminator}
     # Everything is read before the first weight is changed.
     fitting = {
@@ -114,23 +120,38 @@ def _source(folder: Path, said: str) -> Source:
     )
     if not ema.is_file():
         raise UserError(f"{said} holds no {ema.name}: train it anew or start from another")
+    licence, commercial = _terms_of_run(folder / "run.json")
     return Source(
         kind="run",
         name=name,
         ema=ema,
         generator=generator if generator.is_file() else ema,
         discriminator=discriminator if discriminator.is_file() else None,
+        licence=licence,
+        commercial=commercial,
     )
+
+
+def _terms_of_run(path: Path) -> tuple[str | None, bool]:
+    """A run states no licence, its export does; but one of rendered people alone has but one to have."""
+    try:
+        run = json.loads(path.read_bytes())
+        start = run.get("started_from") or {"licence": provenance.RENDERED}
+        rendered = run.get("world") == "demo" and start.get("licence") == provenance.RENDERED
+    except (ValueError, AttributeError):
+        raise UserError(f"{path} is no record of a training: train anew or start from another") from None
+    return (provenance.RENDERED, True) if rendered else (None, False)
 
 
 def _bundle(folder: Path, name: str) -> Source:
     """Check the hashes of a bundle; a starter is one that brings its discriminator."""
     opened = bundle.load(folder)
     model, discriminator = folder / bundle.MODEL, folder / bundle.DISCRIMINATOR
+    terms = opened.manifest["licences"].get("weights"), opened.manifest["commercial"]
     if bundle.DISCRIMINATOR not in opened.manifest["files"]:
-        return Source("bundle", name, model, model, None)
+        return Source("bundle", name, model, model, None, *terms)
     opened.read(bundle.DISCRIMINATOR)  # which load leaves unread
-    return Source("starter", name, model, model, discriminator)
+    return Source("starter", name, model, model, discriminator, *terms)
 
 
 def _fitting(network: str, own: Mapping[str, Tensor], file: Path | None, report: TransferReport) -> dict[str, Tensor]:
@@ -139,7 +160,7 @@ def _fitting(network: str, own: Mapping[str, Tensor], file: Path | None, report:
         report.missing += [f"{network}.{name}" for name in own]
         return {}
     fitting = {}
-    with _opened(file) as stream:
+    with opened(file) as stream:
         there = set(stream.keys())
         for name, tensor in own.items():
             if name not in there:
@@ -156,7 +177,7 @@ def _fitting(network: str, own: Mapping[str, Tensor], file: Path | None, report:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[safe_open]:
+def opened(file: Path) -> Iterator[safe_open]:
     """Open a safetensors file; the library checks what the header says against the file's length."""
     try:
         with safe_open(file, framework="pt") as stream:
