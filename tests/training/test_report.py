@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
+import yaml
 from PIL import Image
 
 from inference.errors import UserError
 from scraping import manifest
-from training import report
+from training.report import __main__ as report
+from training.report.cleaning import Cleaning
+from training.report.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -86,30 +91,60 @@ def test_the_page_loads_nothing(page):
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*\"", page)
 
 
+def test_the_page_begins_with_people_of_each_kind_and_the_command_that_makes_them(page):
+    walls = re.findall(r'<section class="meet" id="meet-(\w+)">(.*?)</section>', page, re.DOTALL)
+    assert [name for name, _ in walls] == ["portrait", "fullbody", "fashion"]
+    for name, wall in walls:
+        seeds = [int(seed) for seed in re.findall(r'<button type="button" value="(\d+)"', wall)]
+        assert seeds == list(range(1, len(seeds) + 1))
+        assert f"dramatis generate --bundle {name} --seeds 1-{len(seeds)} --truncation 0.7" in wall
+    assert page.index('id="meet-fashion"') < page.index('<section class="details"')
+
+
+def test_a_first_run_says_so(page):
+    assert page.count("This is the first run") == 3
+
+
+def test_the_page_stays_small(page):
+    assert len(page) < 12_000_000
+
+
 def test_what_a_site_writes_is_shown_as_text():
     hostile = '<img src=x onerror="alert(1)">'
-    row = {
-        "step": "scraping",
-        "reason": "no-licence",
-        "count": 1,
-        "detail": hostile,
-        "example": hostile,
-        "pictures": [],
-    }
-    numbers = {"candidates": 1, "stored": 0, "packed": 0, "resolution": "64x64"}
-    section = report.Section(
-        name="portrait", counts=numbers, counts_json="", counts_command="", headline=[], measures=[], duplicates=None,
-        routes=None, unmeasured=hostile, measures_json="", measures_command="", sources=[], cell=1, pairs=[],
-        rejects=[row],
-    )  # fmt: skip
-    assert hostile not in report.page([section], "real", "demo")
+    row = {"step": "scraping", "reason": "no", "count": 1, "detail": hostile, "example": hostile, "pictures": []}
+    assert hostile not in report.page([corpus(rejects=[row], unmeasured=hostile)], "real", "demo")
+
+
+def test_a_corpus_without_a_network_says_so_in_one_line():
+    page = report.page([corpus()], "demo", "demo")
+    assert page.count("No network was trained on portrait yet") == 1
+    assert "How good they are" not in page
+    assert "Mixes" not in page
+
+
+def test_what_changed_is_shown_with_both_values():
+    one = corpus()
+    before = {"portrait": {"cleaning": {"packed": 3}, "avatars": {"made": None}}}
+    one = report.compared(one, before, report.figures([one]))
+    row = re.search(r"pictures in the pack.*?</tr>", report.page([one], "demo", "demo"))[0]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", row) == ["3", "5", "▲ +2"]
 
 
 def test_an_absent_step_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = report.Settings(corpora=["portrait"], pairs=1, rejects_a_reason=1, sources=1, thumbnail=16)
+    settings = yaml.safe_load((ROOT / "conf/training/report.yaml").read_text())["report"]
     with pytest.raises(UserError, match="data/metrics has none of portrait"):
-        report.sections_of(settings, "demo", "tiny")
+        report.gather(Settings(**settings), "")
+
+
+def corpus(**changes) -> report.Corpus:
+    """A corpus that was cleaned and no more."""
+    counts = {"candidates": 9, "stored": 7, "packed": 5, "resolution": "64x64"}
+    parts = {
+        "counts": counts, "headline": [], "measures": [], "duplicates": None, "routes": None, "unmeasured": "",
+        "measures_json": "", "measures_command": "", "sources": [], "cell": 1, "pairs": [], "rejects": [], **changes,
+    }  # fmt: skip
+    return report.Corpus("portrait", "portraits", Cleaning(**parts), cast=None, training=None, measured=None)
 
 
 def overlap(first, second) -> float:

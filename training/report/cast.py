@@ -116,14 +116,16 @@ def nearest_training(avatars: Avatars, nearest: Path, pack: Path, settings: Sett
 
 def card(bundle: Bundle) -> list[tuple[str, str]]:
     """Tell what a user of the bundle must know: (label, value)."""
-    manifest, made = bundle.manifest, bundle.manifest["provenance"]
-    licences = "; ".join(f"{part}: {licence}" for part, licence in manifest["licences"].items())
+    manifest, made, licences = bundle.manifest, bundle.manifest["provenance"], bundle.manifest["licences"]
+    network, git = manifest["network"], made["git"]
+    data = ", ".join(f"{licence} ({count})" for licence, count in licences["data"].items())
     return [
-        ("bundle", f"{manifest['name']} {manifest['version']}, made {manifest['created']}"),
+        ("bundle", f"{manifest['name']} {manifest['version']}, {manifest['created']}"),
         ("sha256", bundle.sha256),
-        ("weights", f"{manifest['network']['width']}x{manifest['network']['height']} pixels, {manifest['precision']}"),
-        ("licences", licences),
-        ("commercial use", "yes" if manifest["commercial"] else "no"),
+        ("pictures", f"{network['width']}x{network['height']} pixels, weights in {manifest['precision']}"),
+        ("licence", f"weights {licences['weights']}; code {licences['code']}; training pictures {data}"),
+        ("commercial use", "allowed" if manifest["commercial"] else "not allowed"),
         ("a toy", "yes, of the rendered demo world" if manifest["demo"] else "no"),
-        ("made from", f"data {made.get('data_fingerprint')}, {made.get('kimg')} kimg, git {made.get('git')}"),
+        ("made by", f"{made['command']}, git {git['revision'][:12] if git else 'unknown'}"),
+        ("described in", f"{bundle.folder}/README.md"),
     ]

@@ -1,0 +1,104 @@
+"""The people on the page come out of the exported bundle."""
+
+import base64
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inference import bundle as bundles
+from inference.avatars import Avatars
+from inference.networks.stylegan2 import Generator, GeneratorConfig
+from preprocessing import packing
+from training.report.cast import Cast, cast
+from training.report.settings import Settings
+
+CONFIG = GeneratorConfig(height=16, width=8, channel_base=64, channel_max=8, z_dim=8, w_dim=8)
+SETTINGS = Settings(
+    corpora=["fashion"], pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=5, truncation=0.7,
+    samples=2, sample_edge=64, mixed=3, directions=2, sigmas=[-1, 0, 2], nearest=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A bundle of random weights, a pack of four pictures, and which of them are near avatar 2 and 3."""
+    folder = tmp_path_factory.mktemp("data")
+    torch.manual_seed(5)
+    manifest = {
+        "name": "fashion", "version": "1", "task": "avatar", "precision": "float32", "subject": "body",
+        "network": {"kind": "stylegan2", **dataclasses.asdict(CONFIG)}, "commercial": True, "demo": True,
+        "licences": {"weights": "Apache-2.0", "code": "Apache-2.0", "data": {"CC0-1.0": 3, "CC-BY-4.0": 1}},
+        "provenance": {"git": None, "command": "python -m training.train"}, "metrics": {}, "created": "2026-01-01",
+    }  # fmt: skip
+    directions = {"components": torch.eye(8)[:3], "sigmas": torch.ones(3), "mean": torch.zeros(8)}
+    tensors = {bundles.MODEL: Generator(CONFIG).state_dict(), bundles.DIRECTIONS: directions}
+    bundles.write(folder / "bundle", manifest, tensors)
+    pictures = [np.full((16, 8, 3), 60 * number, np.uint8) for number in range(4)]
+    packing.write_pack(folder / "pack", pictures, [(str(number), None) for number in range(4)], "white", "f00d")
+    near = {seed: [{"sha256": sha256, "distance": 0.5} for sha256 in "312"] for seed in ("2", "3")}
+    (folder / "nearest.json").write_text(json.dumps(near))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(data) -> Cast:
+    return cast(data / "bundle", data / "nearest.json", data / "pack", SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def avatars(data) -> Avatars:
+    return Avatars(bundles.load(data / "bundle"))
+
+
+def test_nobody_is_picked_out_of_the_people(shown, avatars):
+    assert [person["seed"] for person in shown.people] == [1, 2, 3, 4, 5]
+    for person in shown.people:
+        assert close(person["picture"], avatars.picture(avatars.w(person["seed"], 0.7)))
+
+
+def test_the_mixes_take_shape_from_the_left_and_colour_from_above(shown, avatars):
+    assert [len(row) for row in shown.mixes] == [4, 4, 4, 4]
+    first, last = map(int, shown.layers.split("-"))
+    assert 0 < first < last == avatars.num_ws - 1
+    ws = avatars.w(2, 0.7).clone()
+    ws[first:] = avatars.w(3, 0.7)[first:]
+    assert close(shown.mixes[2][3]["picture"], avatars.picture(ws))
+
+
+def test_a_slider_in_its_middle_is_the_person(shown, avatars):
+    assert [len(slider["pictures"]) for slider in shown.sliders] == [3, 3]
+    assert all(slider["pictures"][1] == shown.people[0]["picture"] for slider in shown.sliders)
+    assert len({slider["pictures"][2] for slider in shown.sliders}) == 2
+
+
+def test_an_avatar_stands_beside_the_training_pictures_that_were_found_nearest(shown):
+    assert [one["seed"] for one in shown.nearest] == ["2"]
+    assert shown.nearest[0]["picture"] == shown.people[1]["picture"]
+    levels = [np.asarray(opened(near["picture"])).mean() for near in shown.nearest[0]["near"]]
+    assert levels == pytest.approx([180, 60, 120], abs=4)
+
+
+def test_the_card_says_whose_and_which_it_is(shown, data):
+    card = dict(shown.card)
+    assert card["sha256"] == bundles.load(data / "bundle").sha256
+    assert card["licence"].endswith("training pictures CC0-1.0 (3), CC-BY-4.0 (1)")
+
+
+def test_where_no_bundle_is_there_are_no_people(tmp_path, data):
+    assert cast(tmp_path, data / "nearest.json", data / "pack", SETTINGS) is None
+
+
+def opened(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+
+
+def close(uri: str, picture: np.ndarray) -> bool:
+    """Tell whether an encoded picture is this one, as far as its encoding keeps it."""
+    other = np.asarray(opened(uri), float)
+    return other.shape == picture.shape and np.abs(other.mean(axis=(0, 1)) - picture.mean(axis=(0, 1))).max() < 12
