@@ -1,0 +1,250 @@
+import math
+
+import pytest
+import torch
+
+from inference.errors import UserError
+from training.stylegan2.augment import (
+    SETS,
+    SYM6,
+    Augment,
+    Controller,
+    Draw,
+    Transforms,
+    colouring,
+    is_channels_last,
+    lookup,
+    resample,
+    resample_axes,
+    resample_turned,
+)
+
+
+def seed(number: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(number)
+
+
+def noise(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.rand(shape, generator=seed(99), dtype=dtype) * 2 - 1
+
+
+def blob(height: int, width: int) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    return torch.exp(-((x - width * 0.4) ** 2 + (y - height * 0.45) ** 2) / 18)[None, None]
+
+
+def matrix(*rows: list[float]) -> torch.Tensor:
+    return torch.tensor([*rows, [0, 0, 1]], dtype=torch.float64)[None]
+
+
+def test_the_filter_is_the_orthogonal_wavelet_of_six_vanishing_moments():
+    for shift in range(6):
+        product = (SYM6[2 * shift :] * SYM6[: 12 - 2 * shift]).sum()
+        assert product == pytest.approx(float(shift == 0), abs=1e-10)
+    alternating = SYM6 * torch.tensor([1.0, -1.0] * 6)
+    for moment in range(6):
+        assert (alternating * (torch.arange(12).double() - 5) ** moment).sum() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_with_p_0_pictures_are_what_was_given(name):
+    pictures = noise(4, 3, 16, 16)
+    assert torch.equal(Augment(name)(pictures, seed()), pictures)
+
+
+def test_pictures_that_no_transform_meets_are_exactly_what_was_given():
+    pictures = noise(64, 3, 16, 16)
+    augmented = Augment("people", 0.1)(pictures, seed())
+    same = (augmented == pictures).flatten(1).all(1)
+    assert 0.9**8 - 0.2 < same.float().mean() < 0.9**8 + 0.2
+
+
+def test_xflip_alone_gives_the_mirrored_picture_or_the_picture():
+    pictures = noise(64, 3, 8, 16)
+    augmented = Augment(Transforms(xflip=1), 1)(pictures, seed())
+    mirrored = (augmented == pictures.flip(3)).flatten(1).all(1)
+    assert torch.equal(augmented[~mirrored], pictures[~mirrored])
+    assert 16 < mirrored.sum() < 48
+
+
+def test_quarter_turns_are_exact():
+    pictures = noise(64, 3, 16, 16)
+    augmented = Augment(Transforms(rotate90=1), 1)(pictures, seed())
+    turns = torch.stack([(augmented == pictures.rot90(turn, (2, 3))).flatten(1).all(1) for turn in range(4)])
+    assert torch.equal(turns.sum(0), torch.ones(64))
+    assert (turns.sum(1) > 4).all()
+
+
+def test_whole_translation_moves_pixels_exactly_and_reflects_the_edge():
+    picture = noise(1, 3, 16, 8)
+    moved = resample_axes(picture, matrix([1, 0, -2], [0, 1, 3]))
+    padded = torch.nn.functional.pad(picture, (2, 0, 0, 3), "reflect")
+    assert torch.equal(moved, padded[:, :, 3:, :8])
+
+
+def test_whole_translation_reaches_an_eighth_of_width_and_of_height():
+    draw = Draw(4000, seed(), SETS["blit"], 1)
+    draw.transforms = Transforms(whole_translation=1)
+    where = lookup(draw, width=64, height=128)
+    for row, most in ((0, 8), (1, 16)):
+        assert where[:, row, 2].unique().tolist() == list(range(-most, most + 1))
+
+
+def test_the_quick_ways_along_the_axes_are_the_general_way():
+    pictures = noise(2, 3, 24, 16, dtype=torch.float64)
+    for where in (matrix([1.1, 0, 3.3], [0, -0.8, -1.2]), matrix([-0.7, 0, 9.5], [0, 1.4, 0.25])):
+        both = where.expand(2, 3, 3)
+        torch.testing.assert_close(resample_axes(pictures, both), resample(pictures, both))
+        turned = both[:, [1, 0, 2]]
+        torch.testing.assert_close(resample_turned(pictures, turned), resample(pictures, turned))
+
+
+def test_raising_and_lowering_the_resolution_changes_nothing_inside():
+    pictures = noise(1, 3, 40, 32, dtype=torch.float64)
+    inside = (..., slice(8, -8), slice(8, -8))
+    same = resample(pictures, matrix([1, 0, 0], [0, 1, 0]))
+    torch.testing.assert_close(same[inside], pictures[inside], atol=1e-9, rtol=0)
+
+
+def test_mirroring_through_the_filter_moves_nothing():
+    picture = blob(32, 40)
+    mirrored = resample(picture, matrix([-1, 0, 0], [0, 1, 0]))
+    torch.testing.assert_close(mirrored, picture.flip(3), atol=4e-3, rtol=0)
+
+
+def test_a_rotation_of_a_tall_picture_is_one_in_pixels():
+    tall, cos, sin = blob(96, 48), math.cos(0.5), math.sin(0.5)
+    turned = resample(tall, matrix([cos, -sin, 0], [sin, cos, 0]))
+    y, x = torch.meshgrid(torch.arange(96).double() - 47.5, torch.arange(48).double() - 23.5, indexing="ij")
+    x, y = cos * x - sin * y, sin * x + cos * y
+    expected = torch.exp(-((x + 23.5 - 48 * 0.4) ** 2 + (y + 47.5 - 96 * 0.45) ** 2) / 18)
+    torch.testing.assert_close(turned[0, 0], expected, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["bg", "people"])
+def test_geometry_has_no_drift(name):
+    where = lookup(Draw(20000, seed(), SETS[name], 0.8), width=64, height=128)
+    place = torch.linalg.inv(where)[:, :2, 2]  # where the centre of the picture comes to lie
+    error = place.std(0) / math.sqrt(len(place))
+    assert (place.mean(0).abs() < 4 * error).all()
+    assert torch.linalg.det(where).abs().log().mean().abs() < 0.02
+
+
+def test_colours_have_no_drift():
+    colour = colouring(Draw(20000, seed(), SETS["people"], 0.8))
+    grey = colour[:, :3, :3].sum(2)  # what becomes of white
+    assert grey.log().mean().abs() < 0.02
+    assert colour[:, :3, 3].mean().abs() < 0.02
+
+
+def test_colour_follows_the_matrices_of_the_paper():
+    colour = colouring(Draw(500, seed(), Transforms(lumaflip=1, hue=1), 1))
+    linear = colour[:, :3, :3]
+    torch.testing.assert_close(linear @ linear.mT, torch.eye(3).double().expand(500, 3, 3))
+    luma = linear.sum((1, 2)) / 3
+    assert set(luma.round(decimals=6).tolist()) == {-1.0, 1.0}
+
+
+def test_people_are_neither_rotated_nor_made_negative_nor_recoloured():
+    draw = Draw(500, seed(), SETS["people"], 1)
+    where, colour = lookup(draw, 64, 64), colouring(draw)
+    assert (where[:, 0, 1] == 0).all()
+    assert (where[:, 1][:, 1] > 0).all()
+    red = colour[:, :3, :3] @ torch.tensor([1.0, 0, 0], dtype=torch.float64)
+    assert (red[:, 0] > red[:, 1]).all()
+    torch.testing.assert_close(red[:, 1], red[:, 2])
+
+
+def test_each_transform_is_executed_with_probability_p():
+    for name in ("scale", "rotate_before", "translation"):
+        where = lookup(Draw(20000, seed(), Transforms(**{name: 1}), 0.36), 64, 64)
+        share = (where != torch.eye(3)).flatten(1).any(1).double().mean()
+        assert share == pytest.approx(0.2 if name == "rotate_before" else 0.36, abs=0.015)
+    both = lookup(Draw(20000, seed(), Transforms(rotate_before=1, rotate_after=1), 0.36), 64, 64)
+    assert (both[:, 0, 1] != 0).double().mean() == pytest.approx(0.36, abs=0.015)
+
+
+def test_a_seed_gives_the_same_bits_and_another_gives_others():
+    augment, pictures = Augment("bgc", 0.6), noise(8, 3, 16, 16)
+    assert torch.equal(augment(pictures, seed(3)), augment(pictures, seed(3)))
+    assert not torch.equal(augment(pictures, seed(3)), augment(pictures, seed(4)))
+
+
+def test_a_generators_state_resumes_exactly():
+    augment, pictures, generator = Augment("people", 0.6), noise(8, 3, 16, 16), seed()
+    augment(pictures, generator)
+    state = generator.get_state()
+    once = augment(pictures, generator)
+    again = torch.Generator()
+    again.set_state(state)
+    assert torch.equal(augment(pictures, again), once)
+
+
+def test_as_many_numbers_are_drawn_whatever_p_and_the_set_are():
+    states = []
+    for name, p in (("bgc", 0.8), ("blit", 0.0)):
+        generator = seed()
+        Augment(name, p)(noise(4, 3, 16, 16), generator)
+        states.append(generator.get_state())
+    assert torch.equal(*states)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("p", [0.0, 0.8])
+def test_tall_pictures_keep_their_layout_in_memory_and_stay_sane(layout, p):
+    pictures = noise(8, 3, 128, 64).contiguous(memory_format=layout)
+    augmented = Augment("bgc", p)(pictures, seed())
+    assert (augmented.shape, augmented.dtype) == (pictures.shape, pictures.dtype)
+    assert is_channels_last(augmented) == (layout == torch.channels_last)
+    assert augmented.abs().max() < 40
+
+
+def test_grey_pictures_are_what_grey_colours_become():
+    grey = noise(16, 1, 16, 16)
+    colour = Augment("bgc", 0.8)(grey.expand(-1, 3, -1, -1).contiguous(), seed())
+    torch.testing.assert_close(Augment("bgc", 0.8)(grey, seed()), colour.mean(1, keepdim=True), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "number"), [("people", 0), ("bgc", 1), ("bgc", 2)])
+def test_gradients_of_gradients_are_right(name, number):
+    augment, pictures = Augment(name, 0.6), noise(4, 3, 3, 4, dtype=torch.float64).requires_grad_()
+    assert not torch.equal(augment(pictures, seed(number)), pictures)
+    assert torch.autograd.gradcheck(lambda given: augment(given, seed(number)), pictures)
+    assert torch.autograd.gradgradcheck(lambda given: augment(given, seed(number)) ** 2, pictures)
+
+
+def test_an_unknown_set_and_colours_of_four_channels_are_refused():
+    with pytest.raises(UserError, match="take one of blit, geom"):
+        Augment("everything")
+    with pytest.raises(UserError, match="4 channels"):
+        Augment("color", 0.8)(noise(4, 4, 8, 8), seed())
+
+
+def test_p_moves_by_the_pictures_seen_towards_the_target():
+    augment = Augment("people", 0.5)
+    controller = Controller(augment, target=0.6, ada_kimg=1, interval=2)
+    assert controller.observe(torch.ones(16)) is None
+    assert controller.observe(torch.ones(16)) == 1
+    assert float(augment.p) == pytest.approx(0.532)
+    assert [controller.observe(torch.tensor([1.0] * 12 + [-1.0] * 4)) for _ in range(2)] == [None, 0.5]
+    assert float(augment.p) == pytest.approx(0.5)
+
+
+def test_p_stays_between_0_and_its_limit():
+    augment = Augment("people")
+    controller = Controller(augment, target=0.6, ada_kimg=0.01, interval=1)
+    controller.observe(-torch.ones(16))
+    assert float(augment.p) == 0
+    controller.observe(torch.ones(16))
+    assert float(augment.p) == pytest.approx(0.8)
+
+
+def test_a_controller_resumes_in_the_middle_of_an_interval():
+    scores = [noise(16) + 0.9 for _ in range(6)]
+    whole, first, second = (Controller(Augment("bgc", 0.3), 0.6, 1) for _ in range(3))
+    expected = [whole.observe(score) for score in scores]
+    for score in scores[:3]:
+        first.observe(score)
+    second.load_state_dict(first.state_dict())
+    assert [second.observe(score) for score in scores[3:]] == expected[3:]
+    assert torch.equal(second.augment.p, whole.augment.p)
