@@ -8,6 +8,7 @@ show its golden pictures to the bit. The same run gives the same bytes.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,6 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
     """Write the bundle into a new folder and read it back; `data` is the folder of that name."""
     weights = read_weights(data / "runs" / run.corpus / "ema.safetensors")
     manifest = describe(data, run, subject, settings)
-    if manifest["network"].get("classes"):
-        raise UserError(f"{run.corpus} was trained with labels: bundles hold generators without, train with none")
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
     generator = bundle.write(folder, manifest, {bundle.MODEL: weights}).generator()
     directions = principal_directions(generator, **settings.directions.model_dump())
@@ -156,11 +155,10 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
         "samples": settings.directions.samples,
         "seed": settings.directions.seed,
     }
-    z = latents(settings.golden, generator.config.z_dim)
     tensors = {
         bundle.MODEL: weights,
         bundle.DIRECTIONS: directions,
-        bundle.GOLDEN: {"z": z, "image": pictures(generator, z, bundle.GOLDEN_PSI)},
+        bundle.GOLDEN: golden(generator, settings.golden),
     }
     if settings.starter:
         tensors[bundle.DISCRIMINATOR] = read_weights(data / "runs" / run.corpus / bundle.DISCRIMINATOR)
@@ -229,18 +227,31 @@ def digest(path: Path) -> dict:
     return {key: metrics[key] for key in MEASURED if key in metrics}
 
 
+def golden(generator: Generator, seeds: Sequence[int]) -> dict[str, Tensor]:
+    """Give the pictures by which a bundle is checked, with what they are made of."""
+    z, labels = asked(generator, seeds)
+    made = {"z": z, "image": pictures(generator, z, labels, bundle.GOLDEN_PSI)}
+    return made if labels is None else made | {"labels": labels}
+
+
+def asked(generator: Generator, seeds: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    """Give the z of each seed, and where there are classes one for each seed, in turn."""
+    classes = generator.config.classes
+    return latents(seeds, generator.config.z_dim), torch.tensor(seeds) % classes if classes else None
+
+
 @torch.inference_mode()
-def pictures(generator: Generator, z: Tensor, psi: float) -> Tensor:
+def pictures(generator: Generator, z: Tensor, labels: Tensor | None, psi: float) -> Tensor:
     """Make the pictures of all z at once, with constant noise: uint8 [N, H, W, 3]."""
-    return to_uint8(generator(z, psi=psi, noise="const"))
+    return to_uint8(generator(z, labels, psi=psi, noise="const"))
 
 
 def files(generator: Generator, manifest: dict, data: Path, run: Run, settings: Settings) -> dict[str, bytes]:
     """Make what people look at: preview.png and the card, and of the real world NOTICE, which names the authors."""
     shown = settings.preview
     seeds = range(shown.first_seed, shown.first_seed + shown.avatars)
-    z = latents(seeds, generator.config.z_dim)
-    avatars = torch.cat([pictures(generator, part, settings.truncation) for part in z.split(BATCH)])
+    batches = [asked(generator, seeds[start : start + BATCH]) for start in range(0, len(seeds), BATCH)]
+    avatars = torch.cat([pictures(generator, *batch, settings.truncation) for batch in batches])
     made = {"preview.png": packing.png(grid(avatars.numpy(), shown.columns))}
     if not manifest["demo"]:
         made["NOTICE"] = (data / "raw" / run.corpus / "NOTICE").read_bytes()

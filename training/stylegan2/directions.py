@@ -32,7 +32,7 @@ def principal_directions(generator: Generator, count: int, samples: int, batch: 
 
 
 def _moments(generator: Generator, samples: int, batch: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Mean [w_dim] and covariance [w_dim, w_dim] of mapped z, float64.
+    """Mean [w_dim] and covariance [w_dim, w_dim] of mapped z, float64; each class is drawn as often.
 
     Sums are taken about w_avg, which lies near the mean: sums of squares about zero would cancel.
     """
@@ -41,8 +41,10 @@ def _moments(generator: Generator, samples: int, batch: int, seed: int) -> tuple
     squares = torch.zeros(config.w_dim, config.w_dim, dtype=torch.float64)
     draw = np.random.RandomState(seed)
     for start in range(0, samples, batch):
-        z = draw.randn(min(batch, samples - start), config.z_dim).astype(np.float32)
-        w = generator.mapping(torch.from_numpy(z)).double() - centre
+        n = min(batch, samples - start)
+        z = torch.from_numpy(draw.randn(n, config.z_dim).astype(np.float32))
+        labels = torch.from_numpy(draw.randint(config.classes, size=n)) if config.classes else None
+        w = generator.mapping(z, labels).double() - centre
         total += w.sum(dim=0)
         squares += w.t() @ w
     shift = total / samples
