@@ -16,7 +16,8 @@ SETTINGS = Settings(
     samples=3, sample_edge=64, mixed=2, directions=2, sigmas=[-1, 1], nearest=1,
 )  # fmt: skip
 STARTED = {
-    "kind": "starter", "name": "portrait", "sha256": "ab" * 32, "loaded": ["a", "b"], "missing": [], "mismatched": ["c"],
+    "kind": "starter", "name": "portrait", "sha256": "ab" * 32, "loaded": ["a", "b"],
+    "missing": [], "mismatched": ["c"],
 }  # fmt: skip
 
 
