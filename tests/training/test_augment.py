@@ -155,6 +155,22 @@ def test_people_are_neither_rotated_nor_made_negative_nor_recoloured():
     torch.testing.assert_close(red[:, 1], red[:, 2])
 
 
+def test_scale_is_the_same_along_both_axes_and_stretch_keeps_the_area():
+    x, y = lookup(Draw(2000, seed(), Transforms(scale=1), 1), 64, 128)[:, [0, 1], [0, 1]].T
+    torch.testing.assert_close(x, y)
+    assert x.log2().std() == pytest.approx(0.2, abs=0.01)
+    x, y = lookup(Draw(2000, seed(), Transforms(stretch=1), 1), 64, 128)[:, [0, 1], [0, 1]].T
+    torch.testing.assert_close(x * y, torch.ones_like(x))
+    assert x.log2().std() == pytest.approx(0.2, abs=0.01)
+
+
+def test_contrast_scales_what_brightness_has_shifted():
+    colour = colouring(Draw(2000, seed(), Transforms(brightness=1, contrast=1), 1))
+    contrast, shift = colour[:, 0, 0], colour[:, 0, 3]
+    assert contrast.log2().std() == pytest.approx(0.5, abs=0.02)
+    assert (shift / contrast).std() == pytest.approx(0.2, abs=0.01)
+
+
 def test_each_transform_is_executed_with_probability_p():
     for name in ("scale", "rotate_before", "translation"):
         where = lookup(Draw(20000, seed(), Transforms(**{name: 1}), 0.36), 64, 64)
