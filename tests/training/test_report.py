@@ -97,7 +97,7 @@ def test_the_page_begins_with_people_of_each_kind_and_the_command_that_makes_the
     for name, wall in walls:
         seeds = [int(seed) for seed in re.findall(r'<button type="button" value="(\d+)"', wall)]
         assert seeds == list(range(1, len(seeds) + 1))
-        assert f"dramatis generate --bundle {name} --seeds 1-{len(seeds)} --truncation 0.7" in wall
+        assert f"dramatis generate --bundle {name} --truncation 0.7 --seeds 1-{len(seeds)} --out {name}.png" in wall
     assert page.index('id="meet-fashion"') < page.index('<section class="details"')
 
 

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from inference import bundle as bundles
+from inference import cli
 from inference.avatars import Avatars
 from inference.networks.stylegan2 import Generator, GeneratorConfig
 from preprocessing import packing
@@ -38,7 +40,7 @@ def data(tmp_path_factory) -> Path:
     }  # fmt: skip
     directions = {"components": torch.eye(8)[:3], "sigmas": torch.ones(3), "mean": torch.zeros(8)}
     tensors = {bundles.MODEL: Generator(CONFIG).state_dict(), bundles.DIRECTIONS: directions}
-    bundles.write(folder / "bundle", manifest, tensors)
+    bundles.write(folder / "fashion", manifest, tensors)
     pictures = [np.full((16, 8, 3), 60 * number, np.uint8) for number in range(4)]
     packing.write_pack(folder / "pack", pictures, [(str(number), None) for number in range(4)], "white", "f00d")
     near = {seed: [{"sha256": sha256, "distance": 0.5} for sha256 in "312"] for seed in ("2", "3")}
@@ -48,12 +50,12 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(data) -> Cast:
-    return cast(data / "bundle", data / "nearest.json", data / "pack", SETTINGS)
+    return cast(data / "fashion", data / "nearest.json", data / "pack", SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def avatars(data) -> Avatars:
-    return Avatars(bundles.load(data / "bundle"))
+    return Avatars(bundles.load(data / "fashion"))
 
 
 def test_nobody_is_picked_out_of_the_people(shown, avatars):
@@ -84,9 +86,21 @@ def test_an_avatar_stands_beside_the_training_pictures_that_were_found_nearest(s
     assert levels == pytest.approx([180, 60, 120], abs=4)
 
 
+def test_the_commands_on_the_page_make_such_pictures(shown, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DRAMATIS_BUNDLES", str(data))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # where the certificate lies
+    for command in shown.commands.values():
+        assert cli.run(shlex.split(command)[1:]) == 0
+    sheet = np.asarray(Image.open("fashion-sliders.png").convert("RGB"))
+    pictures = [opened(picture) for picture in shown.sliders[0]["pictures"]]
+    assert sheet.shape[1] == len(pictures) * CONFIG.width
+    assert np.abs(sheet[:16, :8].astype(float) - np.asarray(pictures[0], float)).mean() < 12
+
+
 def test_the_card_says_whose_and_which_it_is(shown, data):
     card = dict(shown.card)
-    assert card["sha256"] == bundles.load(data / "bundle").sha256
+    assert card["sha256"] == bundles.load(data / "fashion").sha256
     assert card["licence"].endswith("training pictures CC0-1.0 (3), CC-BY-4.0 (1)")
 
 

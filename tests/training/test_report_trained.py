@@ -32,7 +32,7 @@ def run(tmp_path) -> Path:
     listed = [{"kimg": 3.0 * tick, "file": f"{tick}.png", "psi": 1.0} for tick in range(5)]
     for tick, one in enumerate(listed):
         Image.new("RGB", (256, 128), (50 * tick, 0, 0)).save(tmp_path / "samples" / one["file"])
-    (tmp_path / "samples/samples.json").write_text(json.dumps(listed[::-1]))
+    (tmp_path / "samples/samples.json").write_text(json.dumps({"seeds": [0], "samples": listed}))
     (tmp_path / "run.json").write_text(json.dumps(about))
     (tmp_path / "history.csv").write_text("kimg,loss_g,loss_d\n0,1,1\n12,0.5,1.2\n")
     return tmp_path

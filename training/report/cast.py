@@ -27,6 +27,7 @@ class Cast:
     height: int
     mixes: list[list[dict]]  # rows of seed and picture; the first row and column are the sources
     layers: str  # those of the column's person
+    commands: dict[str, str]  # which make such pictures by hand
     sliders: list[dict]  # direction, pictures
     sigmas: list[str]
     slider_seed: int
@@ -51,7 +52,8 @@ def cast(folder: Path, nearest: Path, pack: Path, settings: Settings) -> Cast | 
         width=bundle.config.width,
         height=bundle.config.height,
         mixes=mixes(avatars, settings),
-        layers=f"{fine_layers(bundle.config.num_ws)[0]}-{bundle.config.num_ws - 1}",
+        layers=layers_text(avatars),
+        commands=commands(avatars, settings),
         sliders=sliders(avatars, settings),
         sigmas=[f"{sigmas:+g}" if sigmas else "0" for sigmas in settings.sigmas],
         slider_seed=SLIDER_SEED,
@@ -84,12 +86,32 @@ def fine_layers(num_ws: int) -> range:
     return range(round(COARSE * num_ws), num_ws)
 
 
+def layers_text(avatars: Avatars) -> str:
+    return f"{fine_layers(avatars.num_ws)[0]}-{avatars.num_ws - 1}"
+
+
+def commands(avatars: Avatars, settings: Settings) -> dict[str, str]:
+    """Give the commands that make what the page shows: the wall, a mix, a slider sheet."""
+    name, sigmas = avatars.bundle.name, settings.sigmas
+    about = f"--bundle {name} --truncation {settings.truncation}"
+    strip = f"--direction 0-{shown_directions(avatars, settings)[-1]} --sigmas {min(sigmas):g}..{max(sigmas):g}"
+    return {
+        "generate": f"dramatis generate {about} --seeds 1-{settings.avatars} --out {name}.png",
+        "mix": f"dramatis mix 1 2 {about} --layers {layers_text(avatars)} --out {name}-mix.png",
+        "edit": f"dramatis edit {about} --seed {SLIDER_SEED} {strip} --steps {len(sigmas)} --out {name}-sliders.png",
+    }
+
+
+def shown_directions(avatars: Avatars, settings: Settings) -> range:
+    return range(min(settings.directions, avatars.directions))
+
+
 def sliders(avatars: Avatars, settings: Settings) -> list[dict]:
     """Move one person along the first principal directions."""
     ws = avatars.w(SLIDER_SEED, settings.truncation)
     return [
         {"direction": direction, "pictures": list(map(inline, avatars.slider(ws, direction, settings.sigmas)))}
-        for direction in range(min(settings.directions, avatars.directions))
+        for direction in shown_directions(avatars, settings)
     ]
 
 

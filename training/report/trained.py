@@ -27,12 +27,12 @@ def training(run: Path, settings: Settings) -> Training | None:
     if not (run / "run.json").exists():
         return None
     about = json.loads((run / "run.json").read_text())
-    listed = json.loads((run / "samples" / "samples.json").read_text())
+    samples = json.loads((run / "samples" / "samples.json").read_text())["samples"]
     return Training(
         facts=facts(about),
         samples=[
             {"kimg": f"{one['kimg']:g}", "psi": one["psi"], "picture": shrunk(run / "samples" / one["file"], settings)}
-            for one in spread(sorted(listed, key=lambda one: one["kimg"]), settings.samples)
+            for one in spread(samples, settings.samples)
         ],
         charts=curves.charts(run / "history.csv"),
         command=about["command"],
