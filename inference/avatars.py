@@ -7,10 +7,7 @@
 Each picture is made alone: its bytes depend on its own seed and settings, never on what was asked for beside it.
 """
 
-import hashlib
 import math
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -21,23 +18,11 @@ from torch import Tensor
 from inference.bundle import Bundle, Directions
 from inference.errors import UserError
 from inference.networks.stylegan2 import latents, to_uint8
+from inference.seeds import seed_of
 
-MAX_SEED = 2**32 - 1
 MAX_PSI = 2.0
 MAX_SIGMAS = 20.0
-NAME = re.compile(r"[^\W\d_][^,\n]{0,99}")
 TRUNCATION = 0.7
-
-
-def seed_of(seed: int | str) -> int:
-    """Give the seed of a name: the first 32 bits of its sha256 (NFC, UTF-8); a number stands for itself."""
-    if isinstance(seed, str):
-        if not NAME.fullmatch(seed):
-            raise UserError(f"name {seed!r} must begin with a letter and hold no comma, 100 characters at most")
-        return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", seed).encode()).digest()[:4], "big")
-    if not 0 <= seed <= MAX_SEED:
-        raise UserError(f"seed {seed} must be a whole number from 0 to {MAX_SEED}, or a name")
-    return int(seed)
 
 
 class Avatars:

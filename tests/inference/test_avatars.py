@@ -1,10 +1,8 @@
-import unicodedata
-
 import numpy as np
 import pytest
 import torch
 
-from inference.avatars import Avatars, grid, seed_of
+from inference.avatars import Avatars, grid
 from inference.errors import UserError
 from inference.networks.stylegan2 import GeneratorConfig, latents, to_uint8
 
@@ -30,23 +28,6 @@ def test_two_seeds_are_two_people_and_a_seed_is_one(avatars):
     one, two, again = avatars.generate([1, 2, 1])
     assert not np.array_equal(one, two)
     assert np.array_equal(one, again)
-
-
-def test_a_name_is_a_seed_whichever_way_its_letters_are_composed():
-    composed, decomposed = (unicodedata.normalize(form, "민지") for form in ("NFC", "NFD"))
-    assert composed != decomposed
-    assert seed_of(composed) == seed_of(decomposed)
-    assert seed_of("민지") != seed_of("minji")
-
-
-def test_the_seed_of_a_name_never_changes():
-    assert seed_of("minji") == 0x995755FB  # sha256sum of the name, its first eight digits
-
-
-@pytest.mark.parametrize("seed", [-1, 2**32, "7up", "", "a,b", "x" * 101, "-"])
-def test_what_is_neither_seed_nor_name_is_refused(seed):
-    with pytest.raises(UserError):
-        seed_of(seed)
 
 
 def test_no_truncation_leaves_w_and_full_truncation_is_the_average_of_all(avatars):

@@ -1,0 +1,132 @@
+"""Where the results of commands go: checked before the work, marked, and put in their place whole."""
+
+import hashlib
+import io
+import os
+import tempfile
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inference.errors import UserError
+
+if TYPE_CHECKING:  # numpy and the mark wait until there is something to write
+    import numpy as np
+
+MAX_PIXELS = 64_000_000
+RESAMPLING = ("bicubic", "nearest")
+
+
+@dataclass
+class Output:
+    """A file, or a folder of files, and what was written there."""
+
+    path: Path
+    is_folder: bool
+    scale: int = 1
+    resample: str = "bicubic"
+    visible: bool = False
+    written: list[dict] = field(default_factory=list)
+
+    @property
+    def is_video(self) -> bool:
+        return not self.is_folder and self.path.suffix.lower() == ".mp4"
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a picture that would be larger than anybody looks at, before it is drawn."""
+        width, height = width * self.scale, height * self.scale
+        if width * height > MAX_PIXELS:
+            raise UserError(
+                f"a picture of {width}x{height} pixels is more than {MAX_PIXELS // 10**6} million: ask for fewer "
+                f"people, a smaller --scale, or single files (--out FOLDER)"
+            )
+
+    def check_writable(self) -> None:
+        """Try to write where the results will go, before they are made."""
+        folder = self.path if self.is_folder else self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise UserError(f"--out {self.path} cannot be written ({why}): give another place") from None
+
+    def enlarge(self, picture: "np.ndarray") -> "np.ndarray":
+        """Scale an HxWx3 picture up and label it, as asked for."""
+        import numpy as np
+        from PIL import Image
+
+        if self.scale > 1:
+            height, width = picture.shape[:2]
+            how = Image.Resampling[self.resample.upper()]
+            image = Image.fromarray(picture).resize((width * self.scale, height * self.scale), how)
+            picture = np.asarray(image)
+        if self.visible:
+            from inference import mark
+
+            picture = mark.label(picture)
+        return picture
+
+    def save(self, picture: "np.ndarray", recipe: dict[str, Any], name: str | None = None) -> None:
+        """Write a picture as a marked PNG: to the file, or in the folder under that name."""
+        from PIL import Image
+
+        picture = self.enlarge(picture)
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        pixels = hashlib.sha256(picture.tobytes()).hexdigest()
+        self._mark(buffer.getvalue(), "image/png", recipe | {"pixels_sha256": pixels}, name)
+
+    def save_video(self, data: bytes, recipe: dict[str, Any]) -> None:
+        """Write an MP4, marked."""
+        self._mark(data, "video/mp4", recipe, None)
+
+    def _mark(self, data: bytes, media_type: str, recipe: dict[str, Any], name: str | None) -> None:
+        from inference import mark
+
+        looks = {"scale": self.scale, "resample": self.resample if self.scale > 1 else None, "label": self.visible}
+        recipe = {"schema": 1, "dramatis": version(), **recipe, **looks}
+        data = mark.sign(data, media_type, recipe, version())
+        path = self.path / f"{name}.png" if self.is_folder else self.path
+        write(path, data)
+        self.written.append({"path": str(path), "sha256": hashlib.sha256(data).hexdigest(), "recipe": recipe})
+
+
+def output(path: Path, endings: tuple[str, ...], each: bool = False, **looks: Any) -> Output:
+    """Tell a file from a folder: a folder is there, ends in /, has no ending, or is asked for with `each`."""
+    text = str(path)
+    if looks.get("resample", "bicubic") not in RESAMPLING:
+        raise UserError(f"--resample {looks['resample']!r} must be {' or '.join(RESAMPLING)}")
+    is_folder = each or path.is_dir() or not path.suffix
+    if not is_folder and path.suffix.lower() not in endings:
+        raise UserError(f"--out {text} must end in {' or '.join(endings)}, or be a folder")
+    return Output(path, is_folder, **looks)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put a file in its place whole or not at all."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(part, 0o666 & ~_umask())
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def version() -> str:
+    """Give the version of this package; of a working tree that was never installed, that it is one."""
+    try:
+        return metadata.version("dramatis")
+    except metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
