@@ -22,7 +22,7 @@ from training.report.settings import Settings
 
 CONFIG = GeneratorConfig(height=16, width=8, channel_base=64, channel_max=8, z_dim=8, w_dim=8)
 SETTINGS = Settings(
-    corpora=["fashion"], pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=5, truncation=0.7,
+    corpora={"fashion": "models"}, pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=5, truncation=0.7,
     samples=2, sample_edge=64, mixed=3, directions=2, sigmas=[-1, 0, 2], nearest=1,
 )  # fmt: skip
 
@@ -45,12 +45,13 @@ def data(tmp_path_factory) -> Path:
     packing.write_pack(folder / "pack", pictures, [(str(number), None) for number in range(4)], "white", "f00d")
     near = {seed: [{"sha256": sha256, "distance": 0.5} for sha256 in "312"] for seed in ("2", "3")}
     (folder / "nearest.json").write_text(json.dumps(near))
+    (folder / "avatars.json").write_text(json.dumps({"truncation": 0.7}))
     return folder
 
 
 @pytest.fixture(scope="module")
 def shown(data) -> Cast:
-    return cast(data / "fashion", data / "nearest.json", data / "pack", SETTINGS)
+    return cast(data / "fashion", data, data / "pack", SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_the_card_says_whose_and_which_it_is(shown, data):
 
 
 def test_where_no_bundle_is_there_are_no_people(tmp_path, data):
-    assert cast(tmp_path, data / "nearest.json", data / "pack", SETTINGS) is None
+    assert cast(tmp_path, data, data / "pack", SETTINGS) is None
 
 
 def opened(uri: str) -> Image.Image:

@@ -18,13 +18,18 @@ def rate(share: float, n: int = 256) -> dict:
 @pytest.fixture
 def metrics(tmp_path):
     names = {"fine-tuned": 40, "starter": 60, "real half against real half": 20, "blurred reals": 120, "noise": 400}
+    rows = [
+        {"name": name, "about": f"about {name}", "fid": distance(fid), "kid": distance(fid / 1000)}
+        for name, fid in names.items()
+    ]
+    rows[0]["kid_to_training_pictures"] = distance(0.033)
+    found = {"avatars": rate(0.9), "held_out": rate(0.98, 49), "starter": rate(0.8), "noise": rate(0.02, 64)}
+    apart = {"median": 5.0, "n": 64}, {"median": 6.25, "n": 49}
+    near = {"avatars": apart[0], "held_out": apart[1], "ratio": 0.8, "nearer_than_any_held_out": 2}
     figures = {
-        "measured": True, "avatars": 256, "truncation": 0.7, "seeds": "1-256", "reals": 49,
-        "rows": [{"name": name, "fid": distance(fid), "kid": distance(fid / 1000)} for name, fid in names.items()],
-        "detector": {
-            "of": "face", "avatars": rate(0.9), "held_out": rate(0.98, 49), "starter": rate(0.8), "ratio": 0.918,
-        },
-        "nearest": {},
+        "measured": True, "avatars": 256, "truncation": 0.7, "seeds": "0-255", "reals": 49, "rows": rows,
+        "detector": {"of": "face", "by": "YuNet", "ratio": 0.918, **found},
+        "nearest": {"of": "seeds 0-63, to 196 training pictures", "features": near},
     }  # fmt: skip
     path = tmp_path / "avatars.json"
     path.write_text(json.dumps(figures))
@@ -45,8 +50,24 @@ def test_the_rows_that_only_compare_are_told_from_ours(metrics):
 
 def test_a_rate_stands_beside_that_of_the_held_out_reals(metrics):
     found = measured(metrics, "portrait", "")
-    assert [(rate.share, rate.n) for rate in found.rates] == [("90.0 %", 256), ("80.0 %", 256), ("98.0 %", 49)]
-    assert found.ratio == "92 %"
+    assert [(rate.share, rate.n) for rate in found.rates] == [
+        ("90.0 %", 256), ("80.0 %", 256), ("98.0 %", 49), ("2.0 %", 64),
+    ]  # fmt: skip
+    assert found.ratio == "91.8 %"
+    assert "seeds 0-255 at truncation 0.7" in found.people
+
+
+def test_a_network_is_also_compared_with_what_it_was_trained_on(metrics):
+    rows = measured(metrics, "portrait", "").rows
+    assert rows[0].about == "about fine-tuned; KID x 1000 to its own training pictures 33.0"
+    assert rows[1].about == "about starter"
+
+
+def test_the_distances_to_training_pictures_stand_beside_those_of_held_out_reals(metrics):
+    says = measured(metrics, "portrait", "").nearest
+    assert (
+        "of 64 avatars to the nearest training picture is 5, that of 49 held-out reals 6.25; 2 of the avatars" in says
+    )
 
 
 def test_the_next_run_is_compared_by_the_fine_tuned_row(metrics):

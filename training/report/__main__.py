@@ -24,7 +24,6 @@ from training.report.trained import Training, training
 
 DATA = Path("data")
 OUT = DATA / "exported" / "report"
-TITLES = {"portrait": "portraits", "fullbody": "characters", "fashion": "models"}
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ def corpus(name: str, settings: Settings, options: str) -> Corpus:
     metrics = DATA / "metrics" / name
     return Corpus(
         name=name,
-        title=TITLES.get(name, f"people of {name}"),
+        title=settings.corpora[name],
         cleaning=cleaning(DATA, name, options, settings),
-        cast=cast(DATA / "exported" / name, metrics / "nearest.json", DATA / "processed" / name, settings),
+        cast=cast(DATA / "exported" / name, metrics, DATA / "processed" / name, settings),
         training=training(DATA / "runs" / name, settings),
         measured=measured(metrics / "avatars.json", name, options),
     )

@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from torch import Tensor
 
 from inference import bundle as bundles
+from inference import media
 from inference.avatars import Avatars
 from inference.bundle import Bundle
 from preprocessing import packing
@@ -38,7 +40,7 @@ class Cast:
     made: str
 
 
-def cast(folder: Path, nearest: Path, pack: Path, settings: Settings) -> Cast | None:
+def cast(folder: Path, metrics: Path, pack: Path, settings: Settings) -> Cast | None:
     """Make the pictures of the bundle in `folder`, or None where there is none."""
     if not (folder / bundles.MANIFEST).exists():
         return None
@@ -57,7 +59,7 @@ def cast(folder: Path, nearest: Path, pack: Path, settings: Settings) -> Cast | 
         sliders=sliders(avatars, settings),
         sigmas=[f"{sigmas:+g}" if sigmas else "0" for sigmas in settings.sigmas],
         slider_seed=SLIDER_SEED,
-        nearest=nearest_training(avatars, nearest, pack, settings),
+        nearest=nearest_training(avatars, metrics, pack, settings),
         card=card(bundle),
         name=bundle.name,
         sha256=bundle.sha256,
@@ -115,25 +117,33 @@ def sliders(avatars: Avatars, settings: Settings) -> list[dict]:
     ]
 
 
-def nearest_training(avatars: Avatars, nearest: Path, pack: Path, settings: Settings) -> list[dict]:
-    """Put avatars beside the training pictures that data/metrics/<corpus>/nearest.json found nearest to them."""
-    if not nearest.exists():
+def nearest_training(avatars: Avatars, metrics: Path, pack: Path, settings: Settings) -> list[dict]:
+    """Put avatars beside the training pictures that the evaluation found nearest to them."""
+    if not (metrics / "nearest.json").exists():
         return []
-    found = dict(list(json.loads(nearest.read_text()).items())[: settings.nearest])
+    near = json.loads((metrics / "nearest.json").read_text())
+    truncation = json.loads((metrics / "avatars.json").read_text()).get("truncation")
     opened = packing.read_pack(pack)
     position = {sha256: number for number, sha256 in enumerate(opened.index["sha256"])}
-    pictures = avatars.generate([int(seed) for seed in found], settings.truncation)
+
+    def training_picture(one: dict) -> dict:
+        picture = media.flatten(Image.fromarray(opened.image(position[one["sha256"]])))
+        return {"picture": inline(picture), "distance": f"{one['distance']:.3g}"}
+
     return [
         {
             "seed": seed,
-            "picture": inline(picture),
-            "near": [
-                {"picture": inline(opened.image(position[one["sha256"]])), "distance": f"{one['distance']:.3f}"}
-                for one in near
-            ],
+            "picture": inline(next(of_class(avatars, int(seed)).generate([int(seed)], truncation))),
+            "near": [training_picture(one) for one in near[seed]],
         }
-        for (seed, near), picture in zip(found.items(), pictures, strict=True)
+        for seed in list(near)[: settings.nearest]
     ]
+
+
+def of_class(avatars: Avatars, seed: int) -> Avatars:
+    """Give the avatars of the class that the evaluation took for a seed: in turn, where there are any."""
+    classes = avatars.config.classes
+    return Avatars(avatars.bundle, label=seed % classes) if classes else avatars
 
 
 def card(bundle: Bundle) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from scraping import stage
 class Settings(stage.Settings):
     """The stage's settings."""
 
-    corpora: list[str]
+    corpora: dict[str, str]  # by name, in the order of the page, what its people are called
     pairs: int = Field(ge=1)  # before/after pictures a corpus
     rejects_a_reason: int = Field(ge=0)
     sources: int = Field(ge=1)  # rows of the table of sources
