@@ -105,6 +105,14 @@ def test_a_first_run_says_so(page):
     assert page.count("This is the first run") == 3
 
 
+def test_the_plots_of_dvc_load_nothing(repro):
+    result = repro.dvc("plots", "show", "-o", "plots")
+    assert result.returncode == 0, result.stderr
+    plots = (repro.folder / "plots/index.html").read_text()
+    assert "<script src=" not in plots
+    assert all(f'"{name}/history.csv"' in plots for name in ("portrait", "fullbody", "fashion"))
+
+
 def test_the_page_stays_small(page):
     assert len(page) < 12_000_000
 

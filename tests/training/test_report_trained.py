@@ -17,7 +17,7 @@ SETTINGS = Settings(
 )  # fmt: skip
 STARTED = {
     "kind": "starter", "name": "portrait", "sha256": "ab" * 32, "loaded": ["a", "b"],
-    "missing": [], "mismatched": ["c"],
+    "missing": [], "mismatched": ["c"], "unused": [],
 }  # fmt: skip
 
 

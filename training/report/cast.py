@@ -152,7 +152,7 @@ def card(bundle: Bundle) -> list[tuple[str, str]]:
     network, git = manifest["network"], made["git"]
     data = ", ".join(f"{licence} ({count})" for licence, count in licences["data"].items())
     return [
-        ("bundle", f"{manifest['name']} {manifest['version']}, {manifest['created']}"),
+        ("bundle", " ".join([manifest["name"], manifest["version"], manifest["created"]])),
         ("sha256", bundle.sha256),
         ("pictures", f"{network['width']}x{network['height']} pixels, weights in {manifest['precision']}"),
         ("licence", f"weights {licences['weights']}; code {licences['code']}; training pictures {data}"),

@@ -56,7 +56,7 @@ def facts(about: dict) -> list[tuple[str, str]]:
 def started_from(started: dict) -> str:
     """Name what the weights came from and how many tensors of it were taken over."""
     parts = [f"{len(started['loaded'])} tensors loaded"]
-    parts += [f"{len(started[key])} {key}" for key in ("missing", "mismatched") if started[key]]
+    parts += [f"{len(started[key])} {key}" for key in ("missing", "mismatched", "unused") if started[key]]
     return f"the {started['kind']} {started['name']} ({started['sha256'][:12]}): {', '.join(parts)}"
 
 
