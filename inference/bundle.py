@@ -132,11 +132,11 @@ class Bundle:
         from inference.networks.stylegan2 import Generator
 
         weights = self.tensors(MODEL)
-        with torch.device("meta"):  # shapes alone
-            expected = Generator(self.config).state_dict()
-        self._compare(expected, weights)
+        found = {name: list(value.shape) for name, value in weights.items()}
+        self._compare(_frame(self.config), found)  # before anything of such a size is allocated
         with torch.random.fork_rng(devices=[]):  # the weights drawn to be overwritten are not the caller's draws
             generator = Generator(self.config)
+        self._compare({name: list(value.shape) for name, value in generator.state_dict().items()}, found, exactly=True)
         generator.load_state_dict(weights)
         return generator.eval().requires_grad_(False)
 
@@ -164,13 +164,13 @@ class Bundle:
             pictures = to_uint8(self.generator()(golden["z"], golden.get("labels"), psi=GOLDEN_PSI, noise="const"))
         return int((pictures.int() - golden["image"].int()).abs().max())
 
-    def _compare(self, expected: Mapping[str, "torch.Tensor"], found: Mapping[str, "torch.Tensor"]) -> None:
-        for name in sorted(expected.keys() | found.keys()):
-            there, wanted = (None if part.get(name) is None else list(part[name].shape) for part in (found, expected))
-            if there != wanted:
+    def _compare(self, wanted: dict[str, list[int]], found: dict[str, list[int]], exactly: bool = False) -> None:
+        """Compare shapes by name; with `exactly`, what nobody wanted is refused, too."""
+        for name in sorted(wanted.keys() | found.keys() if exactly else wanted.keys()):
+            if found.get(name) != wanted.get(name):
                 raise UserError(
-                    f"{self.folder / MODEL}: {name} is {there or 'absent'}, the network of {MANIFEST} wants "
-                    f"{wanted or 'none of that name'}: the two are not of one export"
+                    f"{self.folder / MODEL}: {name} is {found.get(name, 'absent')}, the network of {MANIFEST} wants "
+                    f"{wanted.get(name, 'none of that name')}: the two are not of one export"
                 )
 
 
@@ -253,6 +253,19 @@ def installed() -> Iterator[Path]:
 
 def _root() -> Path:
     return Path(__file__).resolve().parent.parent
+
+
+def _frame(config: "GeneratorConfig") -> dict[str, list[int]]:
+    """Give the shapes of the weights that decide on a network's memory.
+
+    A network without storage (torch's meta device) would tell all of them, and takes seconds of imports to do so.
+    """
+    shapes = {f"mapping.fc{layer}.bias": [config.w_dim] for layer in range(config.mapping_layers)}
+    for level in config.levels:
+        channels = config.channels(level)
+        shapes[f"synthesis.b{level}.conv1.weight"] = [channels, channels, 3, 3]
+        shapes[f"synthesis.b{level}.conv1.noise_const"] = list(config.extent(level))
+    return shapes
 
 
 def _pack(state: Mapping[str, "torch.Tensor"], half: bool) -> bytes:

@@ -29,6 +29,24 @@ PROGRESS_FROM = 24  # fewer are drawn before a bar would be read
 LAYERS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 SIGMAS = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(?:\.\.([+-]?[0-9]+(?:\.[0-9]+)?))?")
 
+
+def _numeric(*names: str, help: str, whole: tuple[int, int] | None = None) -> Any:
+    """Make an option for a number, or a whole one in a range, whose error names the value (Typer's own does not)."""
+
+    def read(text: str | float) -> float:
+        text = str(text)
+        try:
+            value = float(text) if whole is None else int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+        except ValueError:
+            value = None
+        if value is None or (whole and not whole[0] <= value <= whole[1]):
+            wanted = f"a whole number from {whole[0]} to {whole[1]}" if whole else "a number"
+            raise UserError(f"{names[0]} {text[:60]!r} must be {wanted}")
+        return value
+
+    return typer.Option(*names, parser=read, metavar="N" if whole else "NUMBER", help=help)
+
+
 app = typer.Typer(
     name="dramatis",
     help="Cast people who do not exist. Start with `dramatis generate`.",
@@ -39,11 +57,11 @@ app = typer.Typer(
 
 BundleName = Annotated[str, typer.Option("--bundle", "-b", help="A bundle's name (see `dramatis doctor`) or folder.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
-Truncation = Annotated[float, typer.Option("--truncation", "-t", help="Variety: 0 the average person, 1 everything.")]
-Scale = Annotated[int, typer.Option(min=1, max=16, help="Enlarge the picture so many times.")]
+Truncation = Annotated[float, _numeric("--truncation", "-t", help="Variety: 0 the average person, 1 everything.")]
+Scale = Annotated[int, _numeric("--scale", whole=(1, 16), help="Enlarge the picture so many times.")]
 Resample = Annotated[str, typer.Option(help="How to enlarge: bicubic or nearest.")]
 Visible = Annotated[bool, typer.Option("--visible", help="Write a small AI into the corner, too.")]
-Label = Annotated[int | None, typer.Option(help="The class, where a bundle has classes.")]
+Label = Annotated[int | None, _numeric("--label", whole=(0, 999), help="The class, where a bundle has classes.")]
 Layers = Annotated[str | None, typer.Option(help="Style layers, like 4-9: 0 is pose and shape, the last ones colours.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -53,12 +71,12 @@ def generate(
     bundle: BundleName = "portrait",
     seeds: Annotated[str, typer.Option("--seeds", "-s", help="Numbers, ranges, names: 1-16, or 3,minji.")] = "1-16",
     truncation: Truncation = 0.7,
-    cutoff: Annotated[int | None, typer.Option(help="Truncate so many of the first layers only.")] = None,
+    cutoff: Annotated[int | None, _numeric("--cutoff", whole=(0, 99), help="Truncate the first layers only.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .png for a grid, or a folder for single files.")] = Path(
         "avatars.png"
     ),
     each: Annotated[bool, typer.Option("--each", help="Write single files; --out is a folder.")] = False,
-    columns: Annotated[int | None, typer.Option(min=1, max=1000, help="Columns of the grid; square by itself.")] = None,
+    columns: Annotated[int | None, _numeric("--columns", whole=(1, 1000), help="Columns of the grid.")] = None,
     scale: Scale = 1,
     resample: Resample = "bicubic",
     visible: Visible = False,
@@ -100,9 +118,9 @@ def mix(
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     bundle: BundleName = "portrait",
     layers: Layers = None,
-    share: Annotated[float | None, typer.Option(help="How much of B: 0.5, or all of it with --layers.")] = None,
-    steps: Annotated[int | None, typer.Option(min=2, max=MAX_STEPS, help="Draw the way from A to B in steps.")] = None,
-    seconds: Annotated[float, typer.Option(help="How long one round of the video takes.")] = 4.0,
+    share: Annotated[float | None, _numeric("--share", help="How much of B: half, or all with --layers.")] = None,
+    steps: Annotated[int | None, _numeric("--steps", whole=(2, MAX_STEPS), help="Draw the way from A to B.")] = None,
+    seconds: Annotated[float, _numeric("--seconds", help="How long one round of the video takes.")] = 4.0,
     truncation: Truncation = 0.7,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .png, or an .mp4 that goes from A to B and back.")] = Path(
         "mix.png"
@@ -156,7 +174,7 @@ def edit(
         str | None, typer.Option("--direction", "-d", help="Which: 0 (the strongest), 0-3, or a name.")
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="How far: 2, or -2..2 for a strip.")] = None,
-    steps: Annotated[int, typer.Option(min=2, max=MAX_STEPS, help="Pictures in a strip.")] = 5,
+    steps: Annotated[int, _numeric("--steps", whole=(2, MAX_STEPS), help="Pictures in a strip.")] = 5,
     layers: Layers = None,
     sheet: Annotated[bool, typer.Option("--sheet", help="A slider sheet: a row for each direction.")] = False,
     truncation: Truncation = 0.7,
