@@ -140,7 +140,7 @@ def test_a_pack_with_too_few_held_out_pictures_is_said_not_to_be_measured(tmp_pa
 def test_no_run_names_the_command_that_makes_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_pack(Path("data/processed/portrait"), 4)
-    with pytest.raises(UserError, match=r"run\.json is not there: python -m training\.train"):
+    with pytest.raises(UserError, match=r"run\.json is not there: run python -m training\.train"):
         evaluate.main(composed())
 
 
