@@ -30,12 +30,12 @@ def nearest(distances: np.ndarray, names: Sequence[str], count: int) -> list[lis
 def summary(avatars: np.ndarray, held_out: np.ndarray) -> dict:
     """Compare how near avatars come to the training pictures [N, M] with how near held-out pictures do [K, M]."""
     middle, other = _median(avatars), _median(held_out)
-    closest = other is not None and float(held_out.min())
+    measured = middle is not None and other is not None
     return {
         "avatars": {"median": middle, "n": len(avatars)},
         "held_out": {"median": other, "n": len(held_out)},
-        "ratio": round(middle / other, 4) if middle and other else None,
-        "nearer_than_any_held_out": int((avatars.min(1) < closest).sum()) if closest else None,
+        "ratio": round(middle / other, 4) if measured and other else None,
+        "nearer_than_any_held_out": int((avatars.min(1) < held_out.min()).sum()) if measured else None,
     }
 
 
