@@ -24,6 +24,20 @@ def test_a_picture_does_not_depend_on_what_is_asked_for_beside_it(avatars):
     assert np.array_equal(alone, beside)
 
 
+def test_a_picture_does_not_depend_on_the_number_of_threads_and_leaves_it(avatars, monkeypatch):
+    seen = []
+    draw = avatars.generator.synthesis.forward
+    monkeypatch.setattr(
+        avatars.generator.synthesis, "forward", lambda *a, **k: seen.append(torch.get_num_threads()) or draw(*a, **k)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    list(avatars.generate([1]))
+    after = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert (seen, after) == ([1], 2)
+
+
 def test_two_seeds_are_two_people_and_a_seed_is_one(avatars):
     one, two, again = avatars.generate([1, 2, 1])
     assert not np.array_equal(one, two)
