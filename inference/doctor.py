@@ -33,7 +33,7 @@ PARTS = (
     Part("typer", "typer", "MIT", "this command", needed=True),
     Part("c2pa-python", "c2pa", "MIT OR Apache-2.0", "marks what is made", needed=True),
     Part("cryptography", "cryptography", "Apache-2.0 OR BSD-3-Clause", "signs the marks", needed=True),
-    Part("av", "av", "BSD-3-Clause, with x264 and so GPL in its wheel", "writes videos"),
+    Part("av", "av", "BSD-3-Clause; its wheel brings x264 (GPL-2.0-or-later)", "writes videos"),
     Part("onnxruntime", "onnxruntime", "MIT", "runs the matte network"),
     Part("opencv-python-headless", "cv2", "Apache-2.0", "finds faces"),
     Part("anny", "anny", "Apache-2.0", "the rendered body"),
