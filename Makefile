@@ -12,12 +12,12 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-REPORT := data/exported/report/index.html
+REPORT := data/report/index.html
 
 .NOTPARALLEL:
 .PHONY: repro test lint lock browser weights clean
 
-repro: $(VENV)/.repro browser weights        ## scrape, clean, measure, report (profile and world: params.yaml)
+repro: $(VENV)/.repro browser weights        ## scrape, clean, train, measure, export, report (profile and world: params.yaml)
 	dvc repro
 	@echo "report: $(CURDIR)/$(REPORT)"
 
@@ -42,7 +42,7 @@ weights: $(VENV)/.repro
 	@python -m inference.weights
 
 clean:                                       ## forget everything that was made (not the weights, they lie in the user's cache)
-	rm -rf .work .dvc/cache .dvc/tmp data/gallery data/truth data/raw data/interim data/processed data/metrics data/exported
+	rm -rf .work .dvc/cache .dvc/tmp data/gallery data/truth data/raw data/interim data/processed data/runs data/metrics data/exported data/report
 
 $(VENV)/bin/uv:
 	@./setup.sh venv $(VENV)

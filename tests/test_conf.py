@@ -12,6 +12,7 @@ CONF = ROOT / "conf"
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 CORPORA = [file.stem for file in sorted((CONF / "corpus").glob("*.yaml"))]
 WORLDS = [file.stem for file in sorted((CONF / "world").glob("*.yaml"))]
+OF_A_TRAINING = {"run", "trainer", "wandb", "max_kimg"}  # where it runs, who watches, how long by hand: no other result
 PROFILES = [file.stem for file in sorted((CONF / "profile").glob("*.yaml"))]
 
 
@@ -36,7 +37,7 @@ def overrides_of(stage: str, **values: str) -> list[str]:
 @pytest.mark.parametrize(("stage", "corpus", "world", "profile"), list(product(PIPELINE, CORPORA, WORLDS, PROFILES)))
 def test_every_stage_composes_and_holds_its_settings_under_its_own_name(stage, corpus, world, profile):
     config = composed(stage, *overrides_of(stage, corpus=corpus, world=world, profile=profile))
-    assert set(config) - {"hydra", "corpus", "world", "profile"} <= set(PIPELINE)
+    assert set(config) - {"hydra", "corpus", "world", "profile"} - OF_A_TRAINING <= set(PIPELINE)
     assert config[stage]
     assert config.profile == profile
 
@@ -56,6 +57,13 @@ def test_the_options_of_a_group_speak_to_the_same_stages(group):
     """DVC names the YAML by its option: a key that only some options have would be a missing parameter in others."""
     spoken = {frozenset(set(loaded(file)) & set(PIPELINE)) for file in (CONF / group).glob("*.yaml")}
     assert len(spoken) == 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_card_names_the_seeds_that_were_rendered(profile):
+    people = composed("demo", "corpus=portrait", f"profile={profile}").demo
+    told = composed("export", "corpus=portrait", f"profile={profile}").export.people
+    assert told == f"{people.people} people from seed {people.first_seed} on"
 
 
 @pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: str(file.relative_to(CONF)))

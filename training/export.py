@@ -117,8 +117,6 @@ def main(config: DictConfig) -> None:
 
 
 def _refuse_what_is_no_export(settings: Settings, run: Run) -> None:
-    if settings.name == "report":
-        raise UserError("export.name: data/exported/report is the report page's: give the bundle another name")
     if settings.starter and run.kimg < STARTER_KIMG:
         raise UserError(f"{run.corpus} was trained for {run.kimg:g} kimg, a starter for at least {STARTER_KIMG}: go on")
 

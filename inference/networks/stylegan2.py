@@ -86,7 +86,7 @@ def upsample(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 class Linear(nn.Module):
-    """A fully connected layer with equalised learning rate: its weight is scaled by lr_multiplier/sqrt(fan_in) at run time.
+    """A fully connected layer with equalised learning rate: its weight is scaled by lr_multiplier/sqrt(fan_in) in use.
 
     `bias_init` is stored as it is, and seen times `lr_multiplier`.
     """
@@ -227,7 +227,7 @@ class ToRGB(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """A level: double and convolve the features, and add their colours to the doubled picture (the skip architecture)."""
+    """A level: double and convolve the features, add their colours to the doubled picture (the skip architecture)."""
 
     def __init__(self, config: GeneratorConfig, level: int) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class Generator(nn.Module):
         return w[:, None, :].expand(-1, self.config.num_ws, -1)
 
     def truncate(self, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """Pull the first `cutoff` layers (all of them, if None) towards w_avg; psi 1 leaves them, 0 gives the average."""
+        """Pull the first `cutoff` layers (or all) towards w_avg; psi 1 leaves them, 0 gives the average."""
         if psi == 1:
             return ws
         pulled = self.mapping.w_avg.lerp(ws[:, :cutoff], psi)

@@ -28,7 +28,7 @@ def data(repro) -> Path:
 
 @pytest.fixture(scope="module")
 def page(data) -> str:
-    return (data / "exported/report/index.html").read_text()
+    return (data / "report/index.html").read_text()
 
 
 @pytest.fixture(scope="module")

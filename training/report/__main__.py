@@ -1,6 +1,6 @@
 """Write the report page: the people, how good they are, how they came to be, in one self-contained file.
 
-    python -m training.report                  # data/ -> data/exported/report/index.html
+    python -m training.report                  # data/ -> data/report/index.html
 
 Reads `data/` only. Every figure on the page names the file it was read from and the command that makes that file.
 """
@@ -23,7 +23,7 @@ from training.report.settings import Settings
 from training.report.trained import Training, training
 
 DATA = Path("data")
-OUT = DATA / "exported" / "report"
+OUT = DATA / "report"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What changed since the previous run: the figures of two reports beside each other.
 
-DVC clears `data/exported/report` before the stage runs, so the figures of earlier reports are kept in `.work`.
+DVC clears `data/report` before the stage runs, so the figures of earlier reports are kept in `.work`.
 """
 
 import json

@@ -159,7 +159,7 @@ class Discriminator(nn.Module):
             self.mapping = LabelMapping(config.pictures.classes, config.channels(4))
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
-        """pictures [N, C, H, W] about [-1, 1], N divisible by the minibatch group -> scores [N]: higher is more real."""
+        """pictures [N, C, H, W] about [-1, 1], N divisible by the minibatch group -> scores [N], high for real."""
         x = pictures
         for level in self.levels:
             x = getattr(self, f"b{level}")(x)
