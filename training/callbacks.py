@@ -1,26 +1,50 @@
-"""What happens beside the steps of a training: the average of the weights, ticks, samples, checkpoints, its end."""
+"""What happens beside the steps of a training: its greeting, the average of the weights, ticks, samples, its end."""
 
 import csv
+import io
 import json
-import os
-import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from inference.avatars import grid
-from inference.errors import UserError
 from inference.networks.stylegan2 import to_uint8
+from preprocessing.packing import Pack
+from scraping import stage
+from training import record
 
 HISTORY = (
     *("kimg", "seconds", "kimg_per_second", "loss_g", "loss_d", "r1", "path_length", "p", "r_t"),
     *("scores_real", "scores_fake", "scores_held_out", "grad_g", "grad_d"),
 )
+
+
+class Greeting(pl.Callback):
+    """Say what is trained on what, where, and from where on."""
+
+    def __init__(self, pack: Pack, source: str | None) -> None:
+        self.pack, self.source = pack, source
+
+    def on_train_start(self, trainer: pl.Trainer, model: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        generator, discriminator = (
+            sum(parameter.numel() for parameter in network.parameters()) / 1e6
+            for network in (model.generator, model.discriminator)
+        )
+        about = record.of_data(self.pack)
+        pictures = f"{about['train']} pictures of {about['width']}x{about['height']} ({about['held_out']} held out)"
+        networks = f"a StyleGAN2 of {generator:.2f} M and {discriminator:.2f} M parameters"
+        many = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
+        begun = f"from {self.source}" if self.source else "from scratch"
+        resumed = f", resumed at {model.pictures_seen / 1000:g} kimg" if model.steps else ""
+        device = f"{many}{record.device_name(model.device)}"
+        print(f"training {networks} on {pictures}, {begun}{resumed}, on {device}", flush=True)
 
 
 class Average(pl.Callback):
@@ -44,10 +68,10 @@ class Average(pl.Callback):
 class Ticks(pl.Callback):
     """Write a row of history every `kimg` thousand pictures: to history.csv, to the loggers and to the terminal."""
 
-    def __init__(self, folder: Path, kimg: float, total_kimg: float, held_out: torch.Tensor) -> None:
+    def __init__(self, folder: Path, kimg: float, total_kimg: float, held_out: tuple[Tensor, Tensor]) -> None:
         self.path = folder / "history.csv"
         self.kimg, self.total_kimg = kimg, total_kimg
-        self.held_out = held_out  # a batch of pictures never trained on, uint8 [N, 3, H, W]
+        self.held_out = held_out  # a batch never trained on: uint8 [N, 3, H, W], labels [N]
         self.seconds = 0.0  # of training, over all its runs
         self.last_kimg = 0.0
 
@@ -60,17 +84,26 @@ class Ticks(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.started = self.last_time = time.monotonic()
         self.first_kimg = module.pictures_seen / 1000
-        self.bar = tqdm(total=self.total_kimg, initial=self.first_kimg, unit="kimg", disable=None)
+        hidden = None if trainer.is_global_zero else True  # None: where there is no terminal
+        self.bar = tqdm(total=self.total_kimg, initial=self.first_kimg, unit="kimg", disable=hidden)
         if trainer.is_global_zero:
             self._forget_rows_after(self.last_kimg)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:
         now = module.pictures_seen / 1000
         self.bar.update(now - self.bar.n)
-        if now >= self.last_kimg + self.kimg or now >= self.total_kimg:
+        if now >= self.last_kimg + self.kimg - 1e-9 or now >= self.total_kimg:
             self.tick(trainer, module, now)
 
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
     def tick(self, trainer: pl.Trainer, module: pl.LightningModule, now: float) -> None:
+        module.stop_if_diverged()
         clock = time.monotonic()
         rate = (now - max(self.last_kimg, self.first_kimg)) / max(clock - self.last_time, 1e-9)
         row = {
@@ -81,9 +114,6 @@ class Ticks(pl.Callback):
             "scores_held_out": self._score_of_held_out(module),
         }
         row |= module.take_seen()
-        if not all(np.isfinite(value) for value in row.values()):
-            line = f"the training diverged before {now:.1f} kimg (a loss is no number)"
-            raise UserError(f"{line}: raise train.gamma, lower the learning rates, or start from another starter")
         self.last_kimg, self.last_time = now, clock
         if trainer.is_global_zero:
             self._write(row)
@@ -94,10 +124,8 @@ class Ticks(pl.Callback):
     @torch.no_grad()
     def _score_of_held_out(self, module: pl.LightningModule) -> float:
         """Score pictures never trained on: where they fall behind `scores_real`, the discriminator overfits."""
-        pictures, labels = module.prepared((self.held_out.to(module.device), None))
-        labels = torch.zeros(len(pictures), dtype=torch.long, device=module.device)
-        classes = module.generator.config.classes
-        return float(module.discriminator(pictures, labels if classes else None).mean())
+        pictures, labels = module.prepared([each.to(module.device) for each in self.held_out])
+        return float(module.discriminator(pictures, labels if module.generator.config.classes else None).mean())
 
     def _write(self, row: dict) -> None:
         new = not self.path.exists()
@@ -113,17 +141,17 @@ class Ticks(pl.Callback):
             return
         header, *rows = self.path.read_text().splitlines(keepends=True)
         kept = [row for row in rows if row.endswith("\n") and float(row.split(",")[0]) <= kimg + 1e-9]
-        self.path.write_text("".join([header, *kept]))
+        stage.write_atomically(self.path, "".join([header, *kept]).encode())
 
     def _tell(self, row: dict) -> None:
+        figures = {"G": f"{row['loss_g']:.2f}", "D": f"{row['loss_d']:.2f}", "p": f"{row['p']:.2f}"}
         if not self.bar.disable:
-            self.bar.set_postfix(G=f"{row['loss_g']:.2f}", D=f"{row['loss_d']:.2f}", p=f"{row['p']:.2f}")
+            self.bar.set_postfix(figures)
             return
         left = (self.total_kimg - row["kimg"]) / row["kimg_per_second"]
-        line = (
-            f"kimg {row['kimg']:.1f}/{self.total_kimg:g}, {1000 * row['kimg_per_second']:.1f} img/s, {left:.0f} s left"
-        )
-        print(f"{line}: G {row['loss_g']:.2f}, D {row['loss_d']:.2f}, p {row['p']:.2f}", flush=True)
+        pace = f"{1000 * row['kimg_per_second']:.1f} img/s, {left:.0f} s left"
+        said = ", ".join(f"{name} {figure}" for name, figure in figures.items())
+        print(f"kimg {row['kimg']:g}/{self.total_kimg:g}, {pace}: {said}", flush=True)
 
 
 class Samples(pl.Callback):
@@ -148,61 +176,46 @@ class Samples(pl.Callback):
         self._draw_if_due(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.next = 0.0
-        self._draw_if_due(trainer, module)
+        if not self._file(module.pictures_seen / 1000).exists():
+            self.draw(trainer, module)
 
     def _draw_if_due(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         now = module.pictures_seen / 1000
-        if now < self.next or not trainer.is_global_zero:
+        if now < self.next:
             return
         while self.next <= now:
             self.next += self.kimg
+        self.draw(trainer, module)
+
+    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        now = module.pictures_seen / 1000
         picture = Image.fromarray(grid(to_uint8(module.sample(self.seeds, self.psi)).cpu().numpy(), self.columns))
-        picture.save(self.folder / f"kimg-{now:08.1f}.png")
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        stage.write_atomically(self._file(now), buffer.getvalue())
         rows = [{"kimg": float(file.stem[5:]), "file": file.name, "psi": self.psi} for file in self._drawn(now)]
-        (self.folder / "samples.json").write_text(json.dumps({"seeds": self.seeds, "samples": rows}, indent=1) + "\n")
+        about = json.dumps({"seeds": self.seeds, "samples": rows}, indent=1) + "\n"
+        stage.write_atomically(self.folder / "samples.json", about.encode())
         for logger in trainer.loggers:
-            if hasattr(logger, "log_image"):
-                logger.log_image("samples", [picture], step=module.steps)
+            logger.log_image("samples", [picture], step=module.steps)
+
+    def _file(self, kimg: float) -> Path:
+        return self.folder / f"kimg-{kimg:010.3f}.png"
 
     def _drawn(self, now: float) -> list[Path]:
-        return [file for file in sorted(self.folder.glob("kimg-*.png")) if float(file.stem[5:]) <= now + 0.05]
-
-
-class Checkpoints(pl.Callback):
-    """Save all that a training is, every so many seconds and when it is told to stop (SIGTERM), whole or not at all."""
-
-    def __init__(self, path: Path, seconds: float) -> None:
-        self.path, self.seconds = path, seconds
-        self.told_to_stop = False
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.last = time.monotonic()
-        signal.signal(signal.SIGTERM, self._tell_to_stop)
-
-    def _tell_to_stop(self, *_: object) -> None:
-        self.told_to_stop = True
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:
-        due = trainer.strategy.broadcast(time.monotonic() - self.last >= self.seconds)
-        if due or self.told_to_stop:
-            self.save(trainer)
-        if self.told_to_stop:
-            raise SystemExit(128 + signal.SIGTERM)
-
-    def save(self, trainer: pl.Trainer) -> None:
-        part = self.path.with_suffix(".part")
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            os.replace(part, self.path)
-        self.last = time.monotonic()
+        return [file for file in sorted(self.folder.glob("kimg-*.png")) if float(file.stem[5:]) <= now + 1e-9]
 
 
 class StopAt(pl.Callback):
-    """End the training once `kimg` thousand pictures have been shown."""
+    """End the training once `kimg` thousand pictures have been shown: at once where a resumed one has shown them."""
 
     def __init__(self, kimg: float) -> None:
         self.kimg = kimg
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.on_train_batch_end(trainer, module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:
         if module.pictures_seen >= self.kimg * 1000:

@@ -8,38 +8,38 @@ A killed training goes on from its last checkpoint when it is started again.
 """
 
 import ctypes
-import dataclasses
 import json
-import os
+import logging
 import platform
-import shlex
-import subprocess
-import sys
+import re
+import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from pytorch_lightning.strategies import DDPStrategy
-from safetensors.torch import save_file
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from safetensors.torch import save
 
 from inference.errors import UserError
 from inference.networks.stylegan2 import GeneratorConfig
 from preprocessing import packing
 from preprocessing.packing import Pack
 from scraping import stage
-from training import callbacks
+from training import callbacks, checkpoints, record, watching
 from training.stylegan2 import data, module, transfer
 
 DATA = Path("data")
-SCHEMA = 1
-PACKAGE_FILES = ("generator", "ema", "discriminator")
+LONGEST_NAME = 200  # of a folder; file systems end at 255 bytes
+NETWORKS = ("generator", "ema", "discriminator")
 
 
 class SampleSettings(stage.Settings):
@@ -54,7 +54,7 @@ class SampleSettings(stage.Settings):
 class Settings(module.Settings):
     """A training: the algorithm, and what is around it."""
 
-    name: str = Field(pattern=r"^[\w.=,+-]+$")
+    name: str = Field(pattern=r"^[\w=,+-][\w.=,+-]*$")  # never .., which is a folder too
     start: str | None
     seed: int = Field(ge=0)
     max_kimg: float = Field(gt=0)
@@ -67,10 +67,16 @@ class Settings(module.Settings):
 class TrainerSettings(stage.Settings):
     """Where a training runs."""
 
-    accelerator: str
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
     devices: int | str
     threads: int | None = Field(ge=1)
     workers: int = Field(ge=0)
+
+    @property
+    def many(self) -> bool:
+        if self.devices == "auto":
+            return self.accelerator in ("auto", "gpu") and torch.cuda.device_count() > 1
+        return str(self.devices) != "1"
 
 
 class InStep(DDPStrategy):
@@ -84,48 +90,6 @@ class InStep(DDPStrategy):
         pass
 
 
-def train(settings: Settings, where: TrainerSettings, config: DictConfig, folder: Path) -> Path:
-    """Train from where `folder` left off and give the folder of what is to be published."""
-    pack = packing.read_pack(DATA / "processed" / config.corpus)
-    pictures = generator_config(settings, pack)
-    model = module.Stylegan2(settings, pictures, settings.seed)
-    started_from = start(model, settings.start, folder)
-    dataset = data.Portraits(pack, "train", settings.mirror)
-    held_out = first_pictures(pack, settings.discriminator.mbstd_group)
-    built = folder / "out"
-    built.mkdir(exist_ok=True)
-    checkpoints = callbacks.Checkpoints(folder / "last.ckpt", settings.checkpoint_seconds)
-    ticks = callbacks.Ticks(built, settings.tick_kimg, settings.max_kimg, held_out)
-    samples = settings.samples
-    trainer = pl.Trainer(
-        accelerator=where.accelerator,
-        devices=where.devices,
-        strategy=InStep(static_graph=False) if many(where.devices) else "auto",
-        callbacks=[
-            callbacks.Average(settings.ema_kimg, settings.ema_ramp),
-            ticks,
-            callbacks.Samples(built, samples.kimg, list(range(samples.count)), samples.columns, samples.psi),
-            callbacks.StopAt(settings.max_kimg),
-            checkpoints,
-        ],
-        logger=False,
-        max_epochs=-1,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    batches = Batches(model, dataset, settings, where.workers)
-    resumed = folder / "last.ckpt"
-    trainer.fit(model, datamodule=batches, ckpt_path=resumed if resumed.exists() else None, weights_only=True)
-    checkpoints.save(trainer)
-    if trainer.is_global_zero:
-        save_networks(model, built)
-        about = describe(settings, config, pack, dataset, model, ticks, started_from)
-        stage.write_atomically(built / "run.json", (json.dumps(about, indent=1) + "\n").encode())
-    return built
-
-
 class Batches(pl.LightningDataModule):
     """Batches from the picture on at which the model stands."""
 
@@ -137,11 +101,94 @@ class Batches(pl.LightningDataModule):
         world, rank, batch = self.trainer.world_size, self.trainer.global_rank, self.settings.batch
         group = self.settings.discriminator.mbstd_group
         if batch % world or (batch // world) % min(group, batch // world):
-            raise UserError(
-                f"train.batch: {batch} does not fall into {world} processes with groups of {group} pictures"
-            )
+            line = f"train.batch: {batch} does not fall into {world} processes with groups of {group} pictures"
+            raise UserError(f"{line}: make it a multiple of {world * group}")
         start = self.model.pictures_seen
         return data.loader(self.dataset, batch, self.settings.seed, start, rank, world, self.workers)
+
+
+@stage.command("training/train")
+def main(config: DictConfig) -> None:
+    if config.max_kimg is not None:
+        config.train.max_kimg = config.max_kimg
+    settings = stage.settings(config, "train", Settings)
+    where = stage.settings(config, "trainer", TrainerSettings)
+    watch = stage.settings(config, "wandb", watching.Settings)
+    be_quiet()
+    keep_freed_memory()
+    if where.threads:
+        torch.set_num_threads(where.threads)
+    pack = packing.read_pack(DATA / "processed" / config.corpus)
+    name = name_of(settings)
+    print_of = fingerprint(settings, pack)
+    follower = rank_zero_only.rank > 0  # of a leader that holds the lock
+    joined = nullcontext(stage.WORK / "train" / name / config.world / print_of)
+    with joined if follower else stage.work("train", name, config.world, print_of) as folder:
+        composed = OmegaConf.to_container(config, resolve=True) | {"data": record.of_data(pack)}
+        watched = None if follower else watching.logger(watch, name, folder, composed)
+        failed = True
+        try:
+            model, seconds = fit(settings, where, pack, folder, watched)
+            if not follower:
+                started_from = origin(folder)
+                about = record.describe(model, pack, config, settings.model_dump(), seconds, started_from)
+                publish(model, about, folder, DATA / "runs" / name)
+                if watched:
+                    refer(watched, name, config.corpus, about)
+            failed = False
+        finally:
+            if watched:
+                watching.close(watched, failed)
+
+
+def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, watched: watching.Logger | None) -> tuple:
+    """Train from where `folder` left off; returns the model and the seconds that all its runs took."""
+    last = folder / "last.ckpt"
+    live = folder / "live"
+    live.mkdir(parents=True, exist_ok=True)
+    model = module.Stylegan2(settings, generator_config(settings, pack), settings.seed)
+    start(model, settings.start, folder, resumed=last.exists())
+    dataset = data.Portraits(pack, "train", settings.mirror)
+    held_out = first_pictures(pack, settings.discriminator.mbstd_group)
+    ticks = callbacks.Ticks(live, settings.tick_kimg, settings.max_kimg, held_out)
+    drawn = settings.samples
+    try:
+        trainer = pl.Trainer(
+            accelerator=where.accelerator,
+            devices=where.devices,
+            strategy=InStep() if where.many else "auto",
+            callbacks=[
+                callbacks.Greeting(pack, settings.start),
+                callbacks.Average(settings.ema_kimg, settings.ema_ramp),
+                ticks,
+                callbacks.Samples(live, drawn.kimg, list(range(drawn.count)), drawn.columns, drawn.psi),
+                callbacks.StopAt(settings.max_kimg),
+                checkpoints.Checkpoints(last, settings.checkpoint_seconds),
+            ],
+            plugins=[checkpoints.WholeFiles()],
+            logger=watched or False,
+            max_epochs=-1,
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        line = " ".join(str(error).split())
+        raise UserError(f"trainer.accelerator={where.accelerator}, trainer.devices={where.devices}: {line}") from None
+    batches = Batches(model, dataset, settings, where.workers)
+    trainer.fit(model, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True)
+    return model, ticks.state_dict()["seconds"]
+
+
+def fingerprint(settings: Settings, pack: Pack) -> str:
+    """Name what decides the bits of a training: how long it lasts and how often it is saved do not."""
+    lasting = settings.model_dump(exclude={"max_kimg", "tick_kimg", "checkpoint_seconds"})
+    source = transfer.locate(settings.start) if settings.start else None
+    files = {source.ema, source.generator, source.discriminator} - {None} if source else ()
+    return stage.fingerprint(
+        lasting, pack.fingerprint, pack.index["sha256"].to_list(), stage.code_version(), files=files
+    )
 
 
 def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
@@ -155,91 +202,71 @@ def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
     )
 
 
-def start(model: module.Stylegan2, source: str | None, folder: Path) -> dict | None:
-    """Start from another training's weights; resumed, only tell what was loaded then."""
+def start(model: module.Stylegan2, source: str | None, folder: Path, resumed: bool) -> None:
+    """Start from another training's weights; a checkpoint holds them already."""
+    if source is None or resumed:
+        return
+    report = transfer.load_into(model.generator, model.ema, model.discriminator, source)
+    if rank_zero_only.rank == 0:
+        print(report.summary(), flush=True)
+        stage.write_atomically(folder / "started_from.json", json.dumps(report.record()).encode())
+
+
+def origin(folder: Path) -> dict | None:
     kept = folder / "started_from.json"
-    if source is None:
-        return None
-    if not kept.exists():
-        report = transfer.load_into(model.generator, model.ema, model.discriminator, source)
-        print(f"starting from {source}: {report.summary()}", flush=True)
-        stage.write_atomically(kept, json.dumps(report.record()).encode())
-    return json.loads(kept.read_text())
+    return json.loads(kept.read_text()) if kept.exists() else None
 
 
-def first_pictures(pack: Pack, group: int, most: int = 64) -> torch.Tensor:
-    """Give held-out pictures, as many as fall into groups for the minibatch standard deviation."""
-    pictures = data.pictures(pack, "held_out")[:most]
-    whole = len(pictures) // group * group
+def first_pictures(pack: Pack, group: int, most: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give a batch of held-out pictures, as many as fall into groups for the minibatch standard deviation."""
+    dataset = data.Portraits(pack, "held_out")
+    whole = min(len(dataset), most) // group * group
     if not whole:
-        raise UserError(f"the pack holds out {len(pictures)} pictures, fewer than a group of {group}: scrape more")
-    return torch.from_numpy(pictures[:whole]).permute(0, 3, 1, 2)
+        raise UserError(f"the pack holds out {len(dataset)} pictures, fewer than a group of {group}: scrape more")
+    pictures, labels = zip(*(dataset[item] for item in range(whole)), strict=True)
+    return torch.stack(pictures), torch.tensor(labels)
 
 
-def save_networks(model: module.Stylegan2, built: Path) -> None:
-    for name in PACKAGE_FILES:
+def publish(model: module.Stylegan2, about: dict, folder: Path, target: Path) -> None:
+    """Publish a copy of what is watched, with the networks: what is live goes on where the training does."""
+    built = folder / "out"
+    shutil.rmtree(built, ignore_errors=True)
+    shutil.copytree(folder / "live", built)
+    for name in NETWORKS:
         state = {key: value.detach().cpu().contiguous() for key, value in getattr(model, name).state_dict().items()}
-        save_file(state, built / f"{name}.safetensors")
+        (built / f"{name}.safetensors").write_bytes(save(state))  # save_file would hide it from other users
+    (built / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+    stage.publish(built, target)
+    print(f"{target}: {about['kimg']:g} kimg in {about['seconds']:.0f} s", flush=True)
 
 
-def describe(
-    settings: Settings,
-    config: DictConfig,
-    pack: Pack,
-    dataset: data.Portraits,
-    model: module.Stylegan2,
-    ticks: callbacks.Ticks,
-    started_from: dict | None,
-) -> dict:
-    """Say what was trained on what, from what, with which command, where and for how long."""
-    return {
-        "schema": SCHEMA,
-        "run": config.run,
-        "corpus": config.corpus,
-        "world": config.world,
-        "profile": config.profile,
-        "network": dataclasses.asdict(model.generator.config),
-        "kimg": model.pictures_seen / 1000,
-        "seconds": round(ticks.state_dict()["seconds"], 1),
-        "device": device_name(model.device),
-        "torch": torch.__version__,
-        "data": {
-            "fingerprint": pack.fingerprint,
-            "count": len(pack),
-            "width": pack.width,
-            "height": pack.height,
-            "background": pack.background,
-            "train": len(dataset.positions),
-            "held_out": len(pack) - len(dataset.positions),
-        },
-        "started_from": started_from,
-        "command": command(),
-        "settings": settings.model_dump(),
-        "git": git_revision(),
-    }
+def refer(watched: watching.Logger, name: str, corpus: str, about: dict) -> None:
+    """Have the run in W&B refer to the pack that it was trained on and to the networks that came of it."""
+    pack, run = DATA / "processed" / corpus, DATA / "runs" / name
+    watching.refer(watched, "dataset", f"pack-{corpus}", sorted(pack.iterdir()), about["data"])
+    networks = [run / f"{network}.safetensors" for network in NETWORKS]
+    watching.refer(watched, "model", f"run-{name}", [*networks, run / "run.json"], {"kimg": about["kimg"]})
 
 
-def command() -> str:
-    return shlex.join(["python", "-m", "training.train", *sys.argv[1:]])
+def name_of(settings: Settings) -> str:
+    """Add the overrides to the name in a multirun: its runs lie side by side."""
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    if hydra is None or hydra.mode != RunMode.MULTIRUN:
+        return settings.name
+    swept = re.sub(r"[^\w.=,+-]", "_", hydra.job.override_dirname)
+    name = f"{settings.name}-{swept}"
+    if len(name) > LONGEST_NAME:
+        raise UserError(
+            f"the run would be called {name}: put what is the same in all runs into conf/run or conf/profile"
+        )
+    return name
 
 
-def device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-
-
-def git_revision() -> str | None:
-    """Name the commit, with a + where files differ from it; None outside a repository."""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-        cwd=stage.ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return found.stdout.strip() or None
-
-
-def many(devices: int | str) -> bool:
-    return str(devices) not in ("1", "auto") or (devices == "auto" and torch.cuda.device_count() > 1)
+def be_quiet() -> None:
+    """Keep Lightning's advice about what we do on purpose off the screen."""
+    warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def keep_freed_memory() -> None:
@@ -249,43 +276,6 @@ def keep_freed_memory() -> None:
         m_trim_threshold, m_mmap_threshold, most = -1, -3, 2**31 - 1
         libc.mallopt(m_mmap_threshold, most)
         libc.mallopt(m_trim_threshold, most)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's advice about what we do on purpose off the screen."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
-        yield
-
-
-def name_of(settings: Settings) -> str:
-    """Add the overrides to the name in a multirun: its runs lie side by side."""
-    hydra = HydraConfig.get() if HydraConfig.initialized() else None
-    if hydra is None or hydra.mode != RunMode.MULTIRUN:
-        return settings.name
-    return f"{settings.name}-{hydra.job.override_dirname.replace('/', '_')}"
-
-
-@stage.command("training/train")
-def main(config: DictConfig) -> None:
-    if config.max_kimg is not None:
-        config.train.max_kimg = config.max_kimg
-    settings = stage.settings(config, "train", Settings)
-    where = stage.settings(config, "trainer", TrainerSettings)
-    keep_freed_memory()
-    if where.threads:
-        torch.set_num_threads(where.threads)
-    pack = packing.read_pack(DATA / "processed" / config.corpus)
-    lasting = settings.model_dump(exclude={"max_kimg", "tick_kimg", "checkpoint_seconds"})
-    print_of = stage.fingerprint(lasting, pack.fingerprint, pack.index["sha256"].to_list(), stage.code_version())
-    name = name_of(settings)
-    follower = int(os.environ.get("LOCAL_RANK", 0)) > 0
-    joined = nullcontext(stage.WORK / "train" / name / config.world / print_of)
-    with quiet(), joined if follower else stage.work("train", name, config.world, print_of) as folder:
-        built = train(settings, where, config, folder)
-        if not follower:
-            stage.publish(built, DATA / "runs" / name)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ class Portraits(Dataset):
         return len(self.positions) * (2 if self.mirror else 1)
 
     def __getitem__(self, item: int) -> tuple[Tensor, int]:
+        if not 0 <= item < len(self):
+            raise IndexError(item)
         again, item = divmod(item, len(self.positions))
         position = self.positions[item]
         picture = flat(self.pack.image(position))

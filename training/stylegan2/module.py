@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents
 from scraping import stage
 from training.stylegan2 import loss
@@ -96,7 +97,8 @@ class Stylegan2(pl.LightningModule):
         self.register_buffer("path_length_mean", torch.zeros([]))
         self.steps = 0  # done so far
         self.seen: dict[str, list[Tensor]] = {}  # what is watched, since it was last asked for
-        self.draws = torch.Generator()
+        self.draws = torch.Generator()  # of what is decided
+        self.noises = self.draws  # of latents and noise, where they are used
         for part in frozen(self.discriminator, judge.freeze):
             part.requires_grad_(False)
 
@@ -109,14 +111,23 @@ class Stylegan2(pl.LightningModule):
         lazy = self.settings.path_length
         return [
             adam(self.generator, self.settings.lr_generator, lazy.interval if lazy.weight else None),
-            adam(self.discriminator, self.settings.lr_discriminator, self.settings.r1_interval),
+            adam(
+                self.discriminator,
+                self.settings.lr_discriminator,
+                self.settings.r1_interval if self.settings.gamma else None,
+            ),
         ]
+
+    def on_fit_start(self) -> None:
+        if self.device.type != "cpu":
+            self.noises = torch.Generator(self.device)
 
     # -- the algorithm ---------------------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         reals, labels = self.prepared(batch)
-        self.draws.manual_seed(self.seed_of_step())
+        for generator in (self.draws, self.noises):
+            generator.manual_seed(self.seed_of_step())
         lazy = self.settings.path_length
         self.train_generator(labels)
         if lazy.weight and self.steps % lazy.interval == 0:
@@ -179,7 +190,7 @@ class Stylegan2(pl.LightningModule):
         ws = self.generator.broadcast(w)
         if self.settings.style_mixing > 0:
             ws = self.mixed(ws, labels)
-        pictures = self.generator.synthesis(ws, generator=self.draws)
+        pictures = self.generator.synthesis(ws, generator=self.noises)
         return pictures.contiguous(memory_format=torch.channels_last), ws
 
     def mapped(self, labels: Tensor) -> Tensor:
@@ -201,7 +212,7 @@ class Stylegan2(pl.LightningModule):
         return self.discriminator(self.augment(pictures, self.draws), labels)
 
     def normal(self, shape: torch.Size | tuple[int, ...]) -> Tensor:
-        return torch.randn(shape, generator=self.draws).to(self.device)
+        return torch.randn(shape, generator=self.noises, device=self.noises.device)
 
     def seed_of_step(self) -> int:
         words = np.random.SeedSequence([self.seed, self.steps, self.global_rank]).generate_state(2)
@@ -247,6 +258,13 @@ class Stylegan2(pl.LightningModule):
         self.seen = {}
         return means
 
+    def stop_if_diverged(self) -> None:
+        """Raise where anything watched since the last tick is no number."""
+        watched = [value for values in self.seen.values() for value in values]
+        if watched and not torch.stack(watched).isfinite().all():
+            line = f"the training diverged before {self.pictures_seen / 1000:g} kimg (a loss is no number)"
+            raise UserError(f"{line}: raise train.gamma, lower the learning rates, or start from another starter")
+
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["stylegan2"] = {"steps": self.steps, "controller": self.controller.state_dict()}
         checkpoint["seen"] = {name: torch.stack(values) for name, values in self.seen.items()}
@@ -277,7 +295,7 @@ def parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
 
 
 def frozen(discriminator: Discriminator, count: int) -> list[nn.Module]:
-    """Give the first layers, from the picture on: fromrgb, conv0, conv1, skip, the next level's (FreezeD, 2002.10964)."""
+    """Give the first layers from the picture on: fromrgb, conv0, conv1, skip, the next level's (2002.10964)."""
     layers = []
     for level in discriminator.levels:
         block = getattr(discriminator, f"b{level}")
