@@ -173,7 +173,7 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, TypeError, ValueError) as error:
         line = " ".join(str(error).split())
         raise UserError(f"trainer.accelerator={where.accelerator}, trainer.devices={where.devices}: {line}") from None
     batches = Batches(model, dataset, settings, where.workers)
