@@ -1,0 +1,48 @@
+"""What happens beside the steps: the average of the weights, ticks, and what a killed run had written too much."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from training import callbacks
+
+
+def pair(pictures_seen: int, batch: int = 10) -> SimpleNamespace:
+    ema, live = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    nn.init.zeros_(ema.weight)
+    live.running_mean.fill_(5)
+    settings = SimpleNamespace(batch=batch)
+    return SimpleNamespace(ema=ema, generator=live, pictures_seen=pictures_seen, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("seen", "ramp", "half_life"), [(10**6, 0.05, 1000), (1000, 0.05, 50), (1000, None, 1000)], ids=str
+)
+def test_the_average_forgets_half_in_its_half_life_which_ramps_up(seen, ramp, half_life):
+    model = pair(seen)
+    callbacks.Average(kimg=1, ramp=ramp).on_train_batch_end(None, model)
+    assert float(model.ema.weight.detach()) == pytest.approx(1 - 0.5 ** (10 / half_life), rel=1e-4)
+    assert float(model.ema.running_mean) == 5  # buffers are copied
+
+
+def test_no_half_life_keeps_no_average():
+    model = pair(10)
+    callbacks.Average(kimg=0, ramp=None).on_train_batch_end(None, model)
+    assert torch.equal(model.ema.weight, model.generator.weight)
+
+
+def test_rows_after_the_last_checkpoint_and_torn_ones_are_forgotten(tmp_path):
+    ticks = callbacks.Ticks(tmp_path, 1, 10, (torch.zeros(0), torch.zeros(0)))
+    (tmp_path / "history.csv").write_text("kimg,seconds\n1,5\n2,9\n3,12\n4,1")
+    ticks._forget_rows_after(2)
+    assert (tmp_path / "history.csv").read_text() == "kimg,seconds\n1,5\n2,9\n"
+
+
+def test_a_training_stops_where_it_is_told_to_and_at_once_where_it_was_already():
+    stop, trainer = callbacks.StopAt(0.02), SimpleNamespace(should_stop=False)
+    stop.on_train_batch_end(trainer, SimpleNamespace(pictures_seen=16))
+    assert not trainer.should_stop
+    stop.on_train_start(trainer, SimpleNamespace(pictures_seen=24))
+    assert trainer.should_stop
