@@ -155,13 +155,13 @@ def evaluate(
     device = _device(settings.device)
     precision = "float32" if settings.precision == "float32" or not _computes_bfloat16(device) else "bfloat16"
     features = _Reader(Features(device=device, batch=settings.batch), precision, settings.batch)
-    made = {"fine-tuned": generator, "starter": starter}
+    made = {"this run": generator, "starter": starter}
     made = {name: network.to(device) for name, network in made.items() if network is not None}
     seeds = range(settings.first_seed, settings.first_seed + settings.avatars)
     avatars = {name: make(network, seeds, settings.truncation, settings.batch) for name, network in made.items()}
     real = features("reals", reals.pictures)
     rows = measure_distances(made, reals, real, features, settings)
-    nearest, near = measure_nearest(avatars["fine-tuned"], seeds, reals, real, features, settings.nearest)
+    nearest, near = measure_nearest(avatars["this run"], seeds, reals, real, features, settings.nearest)
     figures = {
         "measured": True,
         "avatars": settings.avatars,
@@ -223,7 +223,7 @@ def measure_detector(avatars: dict[str, np.ndarray], reals: Reals, subject: str,
     else:
         count = detectors.person_counter(asked.longest, asked.margin, asked.score, torch.get_num_threads())
     of_reals = _counted(count, "reals", reals.pictures)
-    sets = {"avatars" if name == "fine-tuned" else name: _counted(count, name, made) for name, made in avatars.items()}
+    sets = {"avatars" if name == "this run" else name: _counted(count, name, made) for name, made in avatars.items()}
     noise = np.random.default_rng(settings.seed).integers(0, 256, (64, *reals.pictures.shape[1:]), dtype=np.uint8)
     sets |= {"held_out": of_reals[reals.held_out], "reals": of_reals, "noise": _counted(count, "noise", noise)}
     shares = {name: detectors.exactly_one(counts.tolist()) for name, counts in sets.items()}

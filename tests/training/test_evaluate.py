@@ -89,7 +89,7 @@ def measured(tmp_path_factory) -> dict:
 def test_every_row_holds_as_many_pictures_and_is_measured_against_the_held_out_ones(measured):
     figures, unseen = measured["avatars"], sum(map(held_out, measured["names"]))
     assert [row["name"] for row in figures["rows"]] == [
-        "fine-tuned", "starter", "real half against real half", "slightly blurred reals", "blurred reals", "noise"
+        "this run", "starter", "real half against real half", "slightly blurred reals", "blurred reals", "noise"
     ]  # fmt: skip
     assert figures["reals"] == unseen
     for row in figures["rows"]:

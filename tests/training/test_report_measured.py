@@ -17,7 +17,7 @@ def rate(share: float, n: int = 256) -> dict:
 
 @pytest.fixture
 def metrics(tmp_path):
-    names = {"fine-tuned": 40, "starter": 60, "real half against real half": 20, "blurred reals": 120, "noise": 400}
+    names = {"this run": 40, "starter": 60, "real half against real half": 20, "blurred reals": 120, "noise": 400}
     rows = [
         {"name": name, "about": f"about {name}", "fid": distance(fid), "kid": distance(fid / 1000)}
         for name, fid in names.items()
@@ -38,14 +38,14 @@ def metrics(tmp_path):
 
 def test_every_row_carries_its_n_and_its_intervals(metrics):
     rows = {row.name: row for row in measured(metrics, "portrait", "").rows}
-    assert (rows["fine-tuned"].fid, rows["fine-tuned"].fid_interval) == ("40.0", "36.0 to 44.0")
-    assert (rows["fine-tuned"].kid, rows["fine-tuned"].kid_interval) == ("40.0", "36.0 to 44.0")
+    assert (rows["this run"].fid, rows["this run"].fid_interval) == ("40.0", "36.0 to 44.0")
+    assert (rows["this run"].kid, rows["this run"].kid_interval) == ("40.0", "36.0 to 44.0")
     assert all(row.n == "256 against 49" for row in rows.values())
 
 
 def test_the_rows_that_only_compare_are_told_from_ours(metrics):
     rows = measured(metrics, "portrait", "").rows
-    assert [row.name for row in rows if row.ours] == ["fine-tuned", "starter"]
+    assert [row.name for row in rows if row.ours] == ["this run", "starter"]
 
 
 def test_a_rate_stands_beside_that_of_the_held_out_reals(metrics):
@@ -59,7 +59,7 @@ def test_a_rate_stands_beside_that_of_the_held_out_reals(metrics):
 
 def test_a_network_is_also_compared_with_what_it_was_trained_on(metrics):
     rows = measured(metrics, "portrait", "").rows
-    assert rows[0].about == "about fine-tuned; KID x 1000 to its own training pictures 33.0"
+    assert rows[0].about == "about this run; KID x 1000 to its own training pictures 33.0"
     assert rows[1].about == "about starter"
 
 
