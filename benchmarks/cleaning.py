@@ -32,7 +32,7 @@ from inference.errors import UserError
 from preprocessing import cropping, matting
 from preprocessing.clean import Cleaner, Settings, Task
 from preprocessing.person import NMS_IOU, PersonDetector
-from preprocessing.workers import Workers
+from scraping.workers import Workers
 from scraping import stage
 
 BLOCK = 8  # pictures a turn

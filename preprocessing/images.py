@@ -19,7 +19,7 @@ from inference.errors import UserError
 from preprocessing import dedupe, packing
 from preprocessing.clean import Cleaned, Cleaner, Settings, Task, read
 from preprocessing.quality import Rejected
-from preprocessing.workers import Died, Workers
+from scraping.workers import Died, Workers
 from scraping import manifest, stage
 
 BOX = pl.List(pl.Float64)

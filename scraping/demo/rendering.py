@@ -1,9 +1,8 @@
 """Rendering many people: processes of one thread, each with a studio of its own."""
 
 import io
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,7 @@ from scraping import stage
 from scraping.demo.looks import draw
 from scraping.demo.people import person
 from scraping.demo.studio import Studio
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-PATIENCE_SECONDS = 300
-_studio: Studio
+from scraping.workers import Died, Workers
 
 
 @dataclass(frozen=True)
@@ -38,45 +34,46 @@ class Job:
 
 def results(jobs: Sequence[Job], workers: int) -> Iterator[tuple[str, dict]]:
     """Draw all jobs; yields name and row of each as it is done, in no order."""
-    if not jobs:
-        return
-    os.environ |= dict.fromkeys(THREADS, "1")  # one worker a core: no threads beside it
-    context = multiprocessing.get_context("spawn")
-    if not is_compiled():
-        with context.Pool(1) as pool:  # once a machine, in a process that gives its memory back
-            pool.apply(prepare)
-    with context.Pool(min(workers, len(jobs)), initializer=prepare) as pool:
-        drawn = pool.imap_unordered(draw_one, jobs)
-        for _ in jobs:
-            try:
-                yield drawn.next(timeout=PATIENCE_SECONDS)
-            except multiprocessing.TimeoutError:  # a pool replaces a killed worker, but its job is gone
-                raise UserError(
-                    f"no picture for {PATIENCE_SECONDS} s: a rendering process was killed, perhaps for memory; "
-                    "free some or lower demo.workers, then run again: nothing is lost"
-                ) from None
+    if jobs and not is_compiled():
+        with Workers(1, compiler) as once:  # once a machine, in a process that gives its memory back
+            list(once.run(deque([None])))
+    with Workers(workers, drawer) as processes:
+        for job, row in processes.run(deque(jobs)):
+            if isinstance(row, Died):
+                line = f"drawing {job.name} ended its process twice (exit code {row.exit_code}), perhaps for memory"
+                raise UserError(f"{line}: free some or lower demo.workers, then run again; nothing is lost")
+            yield job.name, row
 
 
-def prepare() -> None:
-    """Load what a process shares between its pictures."""
-    global _studio
+def compiler() -> Callable[[None], None]:
+    """Give what compiles the body, by loading a studio."""
+
+    def compile_once(_: None) -> None:
+        Studio()
+
+    return compile_once
+
+
+def drawer() -> Callable[[Job], dict]:
+    """Load what a process shares between its pictures, and give what draws one."""
     cv2.setNumThreads(1)
-    _studio = Studio()
+    studio = Studio()
+    return lambda job: draw_one(studio, job)
 
 
-def draw_one(job: Job) -> tuple[str, dict]:
+def draw_one(studio: Studio, job: Job) -> dict:
     """Draw a person; picture and mask are on disk before the row is returned."""
     subject = person(job.seed, job.look)
-    sitting = _studio.sit(subject, job.scale)
+    sitting = studio.sit(subject, job.scale)
     drawn = draw(sitting)
-    truth = _studio.truth(sitting, drawn.mask)
+    truth = studio.truth(sitting, drawn.mask)
     picture, mask = Image.fromarray(drawn.picture), Image.fromarray((drawn.mask * 255 + 0.5).astype(np.uint8))
     how = {"format": "PNG"} if job.suffix == "png" else {"format": "JPEG", "quality": job.jpeg_quality}
     file = f"pictures/{job.name}.{job.suffix}"
     stage.write_atomically(job.folder / file, _encoded(picture, **how))
     stage.write_atomically(job.folder / "masks" / f"{job.name}.png", _encoded(mask, format="PNG"))
     shown = {"file": file, "title": subject.title, "tags": subject.tags, "seed": job.seed}
-    return job.name, {**shown, "width": picture.width, "height": picture.height, **truth}
+    return {**shown, "width": picture.width, "height": picture.height, **truth}
 
 
 def _encoded(picture: Image.Image, **how: object) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from inference import weights
 from inference.errors import UserError
-from preprocessing.workers import Died, Workers
+from scraping.workers import Died, Workers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,7 +73,7 @@ def test_workers_end_with_a_parent_that_is_killed():
         sys.path.insert(0, {str(ROOT)!r})
         from collections import deque
         from functools import partial
-        from preprocessing.workers import Workers
+        from scraping.workers import Workers
         with Workers(2, partial, time.sleep) as workers:
             for _ in workers.run(deque([0, 0, 60, 60])):
                 print(*[process.pid for process in workers.processes.values()], flush=True)
