@@ -63,7 +63,7 @@ class GeneratorConfig:
 
 
 def clamped(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
-    """Clamp to +-clamp times the gain that x carries; None leaves x."""
+    """Clamp to +-clamp times a layer's own gain (the activation's does not count); None leaves x."""
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
@@ -198,7 +198,7 @@ class SynthesisLayer(nn.Module):
             offset = offset + self.noise(noise, len(x), generator) * (self.noise_strength * LRELU_GAIN)
         x = modulated_convolution(x, self.weight, style, self.resample_filter if self.up else None)
         x = torch.addcmul(offset.to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
-        return clamped(F.leaky_relu(x, LRELU_SLOPE), self.conv_clamp, LRELU_GAIN)
+        return clamped(F.leaky_relu(x, LRELU_SLOPE), self.conv_clamp)
 
     def noise(self, kind: str, count: int, generator: torch.Generator | None) -> Tensor:
         """One plane for all channels: the constant one, or one drawn for each picture."""

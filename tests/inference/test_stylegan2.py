@@ -175,3 +175,9 @@ def test_layers_start_with_what_keeps_the_variance():
 def test_pictures_become_bytes_as_published():
     pictures = torch.tensor([-1.5, -1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 1, 5)
     assert stylegan2.to_uint8(pictures).flatten().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_a_clamp_holds_after_the_activation_and_its_gain():
+    config = GeneratorConfig(8, 8, 32, 4, z_dim=4, w_dim=4, conv_clamp=0.25)
+    layer = SynthesisLayer(config, 4, 8)
+    assert layer(100 * torch.randn(2, 4, 8, 8), torch.randn(2, 4), "none", None).max() == 0.25

@@ -78,3 +78,10 @@ def test_a_picture_scores_otherwise_as_another_class():
     assert abs(float((first - second).detach())) > 1e-6
     with pytest.raises(AssertionError, match="give it labels"):
         network(picture)
+
+
+def test_a_clamp_holds_after_the_activation_and_scales_with_the_gain_of_the_layer_alone():
+    layer = Convolution(1, 1, 1, conv_clamp=0.5)
+    far = layer(torch.full((1, 1, 2, 2), 100.0) * layer.weight.sign())
+    assert far.max() == 0.5
+    assert layer(torch.full((1, 1, 2, 2), 100.0) * layer.weight.sign(), gain=2.0).max() == 1.0

@@ -64,11 +64,10 @@ class Convolution(nn.Module):
         self.kernel, self.down, self.activate, self.conv_clamp = kernel, down, activate, conv_clamp
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        if self.activate:
-            gain = gain * LRELU_GAIN
         # Leaky ReLU passes a positive gain through: it goes to the weight and the bias, which are small.
-        weight = (self.weight * (self.weight_gain * gain)).to(x.dtype)
-        bias = None if self.bias is None else (self.bias * gain).to(x.dtype)
+        before = gain * LRELU_GAIN if self.activate else gain
+        weight = (self.weight * (self.weight_gain * before)).to(x.dtype)
+        bias = None if self.bias is None else (self.bias * before).to(x.dtype)
         if not self.down:
             x = F.conv2d(x, weight, bias, padding=self.kernel // 2)
         elif self.kernel == 1:
