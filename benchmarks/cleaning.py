@@ -32,8 +32,8 @@ from inference.errors import UserError
 from preprocessing import cropping, matting
 from preprocessing.clean import Cleaner, Settings, Task
 from preprocessing.person import NMS_IOU, PersonDetector
-from scraping.workers import Workers
 from scraping import stage
+from scraping.workers import Workers
 
 BLOCK = 8  # pictures a turn
 

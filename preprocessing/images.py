@@ -19,8 +19,8 @@ from inference.errors import UserError
 from preprocessing import dedupe, packing
 from preprocessing.clean import Cleaned, Cleaner, Settings, Task, read
 from preprocessing.quality import Rejected
-from scraping.workers import Died, Workers
 from scraping import manifest, stage
+from scraping.workers import Died, Workers
 
 BOX = pl.List(pl.Float64)
 DECISIONS = {
