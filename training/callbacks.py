@@ -68,7 +68,7 @@ class Average(pl.Callback):
 class Ticks(pl.Callback):
     """Write a row of history every `kimg` thousand pictures: to history.csv, to the loggers and to the terminal."""
 
-    def __init__(self, folder: Path, kimg: float, total_kimg: float, held_out: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, folder: Path, kimg: float, total_kimg: float, held_out: tuple[Tensor, Tensor] | None) -> None:
         self.path = folder / "history.csv"
         self.kimg, self.total_kimg = kimg, total_kimg
         self.held_out = held_out  # a batch never trained on: uint8 [N, 3, H, W], labels [N]
@@ -111,9 +111,10 @@ class Ticks(pl.Callback):
             "seconds": round(self.seconds + clock - self.started, 1),
             "kimg_per_second": rate,
             "p": float(module.augment.p),
-            "scores_held_out": self._score_of_held_out(module),
         }
         row |= module.take_seen()
+        if self.held_out:
+            row["scores_held_out"] = self._score_of_held_out(module, *self.held_out)
         self.last_kimg, self.last_time = now, clock
         if trainer.is_global_zero:
             self._write(row)
@@ -122,9 +123,9 @@ class Ticks(pl.Callback):
             self._tell(row)
 
     @torch.no_grad()
-    def _score_of_held_out(self, module: pl.LightningModule) -> float:
+    def _score_of_held_out(self, module: pl.LightningModule, pictures: Tensor, labels: Tensor) -> float:
         """Score pictures never trained on: where they fall behind `scores_real`, the discriminator overfits."""
-        pictures, labels = module.prepared([each.to(module.device) for each in self.held_out])
+        pictures, labels = module.prepared((pictures.to(module.device), labels.to(module.device)))
         return float(module.discriminator(pictures, labels if module.generator.config.classes else None).mean())
 
     def _write(self, row: dict) -> None:

@@ -24,7 +24,7 @@ from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, latents, to_uint8
 from preprocessing import packing
 from scraping import stage
-from training import card, provenance
+from training import card, provenance, watching
 from training.stylegan2.directions import principal_directions
 from training.stylegan2.transfer import opened
 
@@ -113,7 +113,18 @@ def main(config: DictConfig) -> None:
             raise UserError(f"a starter has at most {limit:g} MB, this one {got:.2f}: train one of fewer channels")
         target = data / ("starters" if settings.starter else "exported") / settings.name
         stage.publish(built.folder, target)
+        watch(stage.settings(config, "wandb", watching.Settings), target, run, work)
     print(f"{target}: {stored / 1e6:.1f} MB, {run.kimg:g} kimg, golden pictures the same to the bit")
+
+
+def watch(settings: watching.Settings, target: Path, run: Run, work: Path) -> None:
+    """Have W&B refer to the bundle."""
+    watched = watching.opened(settings, target.name, "export", work, {"kimg": run.kimg, "bundle": str(target)})
+    if watched:
+        watching.refer(
+            watched, "bundle", f"{target.parent.name}-{target.name}", sorted(target.iterdir()), run.data.model_dump()
+        )
+        watching.close(watched, failed=False)
 
 
 def _refuse_what_is_no_export(settings: Settings, run: Run) -> None:

@@ -16,7 +16,7 @@ import shutil
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -24,6 +24,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
+from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -36,6 +37,9 @@ from preprocessing.packing import Pack
 from scraping import stage
 from training import callbacks, checkpoints, record, watching
 from training.stylegan2 import data, module, transfer
+
+if TYPE_CHECKING:
+    import wandb
 
 DATA = Path("data")
 LONGEST_NAME = 200  # of a folder; file systems end at 255 bytes
@@ -125,7 +129,7 @@ def main(config: DictConfig) -> None:
     joined = nullcontext(stage.WORK / "train" / name / config.world / print_of)
     with joined if follower else stage.work("train", name, config.world, print_of) as folder:
         composed = OmegaConf.to_container(config, resolve=True) | {"data": record.of_data(pack)}
-        watched = None if follower else watching.logger(watch, name, folder, composed)
+        watched = None if follower else watching.opened(watch, name, "train", folder, composed)
         failed = True
         try:
             model, seconds = fit(settings, where, pack, folder, watched)
@@ -141,7 +145,7 @@ def main(config: DictConfig) -> None:
                 watching.close(watched, failed)
 
 
-def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, watched: watching.Logger | None) -> tuple:
+def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, watched: "wandb.Run | None") -> tuple:
     """Train from where `folder` left off; returns the model and the seconds that all its runs took."""
     last = folder / "last.ckpt"
     live = folder / "live"
@@ -166,7 +170,7 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
                 checkpoints.Checkpoints(last, settings.checkpoint_seconds),
             ],
             plugins=[checkpoints.WholeFiles()],
-            logger=watched or False,
+            logger=WandbLogger(experiment=watched) if watched else False,
             max_epochs=-1,
             use_distributed_sampler=False,
             enable_checkpointing=False,
@@ -217,12 +221,12 @@ def origin(folder: Path) -> dict | None:
     return json.loads(kept.read_text()) if kept.exists() else None
 
 
-def first_pictures(pack: Pack, group: int, most: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give a batch of held-out pictures, as many as fall into groups for the minibatch standard deviation."""
-    dataset = data.Portraits(pack, "held_out")
-    whole = min(len(dataset), most) // group * group
+def first_pictures(pack: Pack, group: int, most: int = 64) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Give a batch of held-out pictures, in whole groups of the minibatch standard deviation; None of too few."""
+    whole = min(len(data.positions(pack, "held_out")), most) // group * group
     if not whole:
-        raise UserError(f"the pack holds out {len(dataset)} pictures, fewer than a group of {group}: scrape more")
+        return None
+    dataset = data.Portraits(pack, "held_out")
     pictures, labels = zip(*(dataset[item] for item in range(whole)), strict=True)
     return torch.stack(pictures), torch.tensor(labels)
 
@@ -240,7 +244,7 @@ def publish(model: module.Stylegan2, about: dict, folder: Path, target: Path) ->
     print(f"{target}: {about['kimg']:g} kimg in {about['seconds']:.0f} s", flush=True)
 
 
-def refer(watched: watching.Logger, name: str, corpus: str, about: dict) -> None:
+def refer(watched: "wandb.Run", name: str, corpus: str, about: dict) -> None:
     """Have the run in W&B refer to the pack that it was trained on and to the networks that came of it."""
     pack, run = DATA / "processed" / corpus, DATA / "runs" / name
     watching.refer(watched, "dataset", f"pack-{corpus}", sorted(pack.iterdir()), about["data"])

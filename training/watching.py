@@ -1,4 +1,4 @@
-"""Watch trainings in Weights & Biases: in .work/wandb without a network, unless told to be online.
+"""Watch in Weights & Biases: in .work/wandb without a network, unless told to be online.
 
 wandb sync .work/wandb/offline-run-*        # uploads what was watched offline
 """
@@ -7,13 +7,15 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from pytorch_lightning.loggers import WandbLogger as Logger
 
 from inference.errors import UserError
 from scraping import stage
+
+if TYPE_CHECKING:
+    import wandb
 
 FOLDER = stage.WORK / "wandb"
 
@@ -24,7 +26,7 @@ class Settings(stage.Settings):
     entity: str | None
 
 
-def logger(settings: Settings, name: str, folder: Path, config: dict) -> Logger | None:
+def opened(settings: Settings, name: str, job: str, folder: Path, config: dict) -> "wandb.Run | None":
     """Open the run that a work folder belongs to, anew or again; None where W&B is disabled."""
     if settings.mode == "disabled":
         return None
@@ -42,6 +44,7 @@ def logger(settings: Settings, name: str, folder: Path, config: dict) -> Logger 
     try:
         run = wandb.init(
             name=name,
+            job_type=job,
             dir=stage.WORK,
             id=kept.read_text(),
             project=settings.project,
@@ -56,10 +59,10 @@ def logger(settings: Settings, name: str, folder: Path, config: dict) -> Logger 
         raise UserError(f"wandb.mode={settings.mode}: {line}: run `wandb login`, or watch offline") from None
     run.define_metric("kimg")
     run.define_metric("*", step_metric="kimg")
-    return Logger(experiment=run)
+    return run
 
 
-def refer(watched: Logger, kind: str, name: str, files: list[Path], metadata: dict) -> None:
+def refer(run: "wandb.Run", kind: str, name: str, files: list[Path], metadata: dict) -> None:
     """Log files as an artifact that refers to them where they lie, relative to the project.
 
     Only small files are hashed: a pack says in pack.json what all of it is, and a version of it is a version of that.
@@ -70,9 +73,9 @@ def refer(watched: Logger, kind: str, name: str, files: list[Path], metadata: di
     artifact = wandb.Artifact(allowed, type=kind, metadata=metadata)
     for file in files:
         artifact.add_reference(f"file:{file.as_posix()}", name=file.name, checksum=file.suffix != ".npy")
-    watched.experiment.log_artifact(artifact)
+    run.log_artifact(artifact)
 
 
-def close(watched: Logger, failed: bool) -> None:
+def close(run: "wandb.Run", failed: bool) -> None:
     """Finish the run, so that the next training of a sweep opens its own."""
-    watched.experiment.finish(exit_code=int(failed))
+    run.finish(exit_code=int(failed))

@@ -88,7 +88,9 @@ def write_run(data: Path, classes: int = 0, **changes) -> None:
 def run_export(*overrides: str) -> bundle.Bundle:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         few = ["export.directions.samples=500", "export.directions.count=4", "export.preview.avatars=6"]
-        config = compose("training/export", ["corpus=portrait", "profile=tiny", *few, *overrides])
+        config = compose(
+            "training/export", ["corpus=portrait", "profile=tiny", "wandb.mode=disabled", *few, *overrides]
+        )
     export.main(config)
     place = "starters" if config.export.starter else "exported"
     return bundle.load(Path("data") / place / config.export.name)
@@ -266,3 +268,10 @@ def test_a_revision_tells_committed_code_from_changed(tmp_path):
     (tmp_path / "code.py").write_text("")
     git(tmp_path, "add", "code.py")
     assert provenance.revision(tmp_path)["clean"] is False
+
+
+def test_weights_and_biases_refers_to_the_bundle(data, wandb_here):
+    run_export("wandb.mode=offline")
+    wandb_here()
+    (watched,) = Path(".work/wandb").glob("offline-run-*/*.wandb")
+    assert b"file:data/exported/portrait/model.safetensors" in watched.read_bytes()
