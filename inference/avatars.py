@@ -20,7 +20,7 @@ from torch import Tensor
 from inference.bundle import Bundle, Directions
 from inference.errors import UserError
 from inference.networks.stylegan2 import latents, to_uint8
-from inference.seeds import seed_of
+from inference.seeds import seed_of, shorten
 
 MAX_PSI = 2.0
 MAX_SIGMAS = 20.0
@@ -135,7 +135,7 @@ class Avatars:
         if layers is None:
             return list(range(self.num_ws))
         if not layers or min(layers) < 0 or max(layers) >= self.num_ws:
-            shown = f"{min(layers)}-{max(layers)}" if layers else "none"
+            shown = shorten(sorted(layers))[:60] or "none"
             raise UserError(f"layers {shown} must lie in 0-{self.num_ws - 1} for {self.bundle.name}")
         return list(layers)
 

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inference import strangers
 from inference.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: a wrong name is told before
@@ -34,6 +35,9 @@ GOLDEN_PSI = 0.7
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30
+MAX_FILES = 32
+MAX_GOLDEN = 64
+MAX_CLAMP = 1 << 16
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,16})?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -146,7 +150,7 @@ class Bundle:
         parts = [tensors.get(key) for key in ("components", "sigmas", "mean")]
         shapes = [None if part is None else tuple(part.shape) for part in parts]
         w_dim, count = self.config.w_dim, shapes[0][0] if shapes[0] else 0
-        if shapes != [(count, w_dim), (count,), (w_dim,)]:
+        if not count or shapes != [(count, w_dim), (count,), (w_dim,)]:
             raise UserError(
                 f"{self.folder / DIRECTIONS}: components, sigmas, mean of shapes {shapes} do not fit w_dim {w_dim}"
             )
@@ -159,7 +163,12 @@ class Bundle:
 
         from inference.networks.stylegan2 import to_uint8
 
-        golden = self.tensors(GOLDEN)
+        golden, config = self.tensors(GOLDEN), self.config
+        shapes = {name: tuple(value.shape) for name, value in golden.items()}
+        count = min(MAX_GOLDEN, *shapes.get("z", (0,))[:1])
+        wanted = {"z": (count, config.z_dim), "image": (count, config.height, config.width, config.image_channels)}
+        if shapes != wanted | ({"labels": (count,)} if config.classes else {}):
+            raise UserError(f"{self.folder / GOLDEN}: tensors of shapes {shapes} are no golden pictures of its network")
         with torch.inference_mode():
             pictures = to_uint8(self.generator()(golden["z"], golden.get("labels"), psi=GOLDEN_PSI, noise="const"))
         return int((pictures.int() - golden["image"].int()).abs().max())
@@ -193,7 +202,7 @@ def write(
     hashes = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(contents.items())}
     full = {"schema": SCHEMA, **manifest, "files": hashes}
     _check(full, folder / MANIFEST)
-    contents[MANIFEST] = (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode()
+    contents[MANIFEST] = (json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     arriving, leaving = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     for rest in (arriving, leaving):
         shutil.rmtree(rest, ignore_errors=True)
@@ -216,9 +225,9 @@ def load(name: str | Path) -> Bundle:
     path = folder / MANIFEST
     data = _read_capped(path, MAX_MANIFEST_BYTES)
     try:
-        manifest = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON: {_one_line(error)}: copy or export the bundle anew") from None
+        manifest = strangers.parse(data)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read: {_one_line(error)}: copy or export the bundle anew") from None
     _check(manifest, path)
     bundle = Bundle(manifest, folder, hashlib.sha256(data).hexdigest())
     for file in manifest["files"]:
@@ -306,9 +315,9 @@ def _check(manifest: Any, path: Path) -> None:
     if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
         refuse("no bundle's manifest: a JSON object with a number `schema` was expected")
     if manifest["schema"] > SCHEMA:
-        refuse(f"schema {manifest['schema']} is newer than {SCHEMA}, the newest that is read here: update dramatis")
+        refuse(f"schema {_shown(manifest['schema'])} is newer than {SCHEMA}, the newest that is read here: update dramatis")
     if manifest["schema"] != SCHEMA:
-        refuse(f"schema {manifest['schema']} is unknown, {SCHEMA} was expected")
+        refuse(f"schema {_shown(manifest['schema'])} is unknown, {SCHEMA} was expected")
     for field, kind in FIELDS.items():
         if type(manifest.get(field)) is not kind:
             refuse(f"`{field}` must be {kind.__name__}, got {_shown(manifest.get(field))}")
@@ -316,6 +325,8 @@ def _check(manifest: Any, path: Path) -> None:
         refuse(f"name {_shown(manifest['name'])} must be letters, digits, _ and -")
     if manifest["precision"] not in PRECISIONS:
         refuse(f"precision {_shown(manifest['precision'])} is none of {', '.join(PRECISIONS)}")
+    if len(manifest["files"]) > MAX_FILES:
+        refuse(f"`files` lists {len(manifest['files'])} files, more than {MAX_FILES}")
     for file, digest in manifest["files"].items():
         if not MEMBER.fullmatch(file) or file == MANIFEST:
             refuse(f"file name {_shown(file)} must be letters, digits, _ and - with one ending, in the bundle's folder")
@@ -345,8 +356,8 @@ def _check_network(network: dict, refuse: Any) -> None:
         if type(value) is not int or not low <= value <= high:
             refuse(f"network {key} {_shown(value)} must be a whole number from {low} to {high}")
     clamp = network.get("conv_clamp")
-    if clamp is not None and not (type(clamp) in (int, float) and 0 < clamp < float("inf")):
-        refuse(f"network conv_clamp {_shown(clamp)} must be null or a number above 0")
+    if clamp is not None and not (type(clamp) in (int, float) and 0 < clamp <= MAX_CLAMP):
+        refuse(f"network conv_clamp {_shown(clamp)} must be null or a number above 0, {MAX_CLAMP} at most")
     height, width = network["height"], network["width"]
     longer, shorter = max(height, width), min(height, width)
     if longer & (longer - 1) or longer // shorter not in (1, 2, 4) or longer % shorter:

@@ -71,7 +71,7 @@ def lines(findings: dict[str, Any]) -> list[str]:
         f"dramatis {findings['dramatis']['version']} ({findings['dramatis']['licence']}), python {machine['python']}, "
         f"{machine['system']}",
         f"  computes on: {machine['gpu'] or 'no GPU'}, {machine['cores']} cores, {machine['threads']} threads",
-        f"  signs with:  {certificate['path']} ({certificate['state']})",
+        f"  signs with:  {certificate['path'] or 'nothing'} ({certificate['state']})",
         "bundles",
         *(_bundle_line(bundle) for bundle in findings["bundles"] or [None]),
         "weights (fetched when they are needed, by preprocessing)",
@@ -138,15 +138,25 @@ def _bundle_line(bundle: dict[str, Any] | None) -> str:
     kimg = "" if bundle["kimg"] is None else f", {bundle['kimg']} kimg"
     toy = ", a toy of the demo world" if bundle["demo"] else ""
     use = "commercial use allowed" if bundle["commercial"] else "no commercial use"
-    licences = ", ".join(f"{part} {licence}" for part, licence in bundle["licences"].items())
+    licences = ", ".join(f"{part} {_licence(licence)}" for part, licence in bundle["licences"].items())
     return f"  {bundle['name']:<12} {kind:<9} {width}x{height}{kimg}{toy}; {licences}; {use}"
+
+
+def _licence(licence: Any) -> str:
+    """Write a licence, or the number of pictures under each."""
+    if isinstance(licence, dict):
+        return " + ".join(f"{name} ({count})" for name, count in licence.items())
+    return str(licence)
 
 
 def _certificate() -> dict[str, Any]:
     """Look at the signing certificate; where there is none yet, whether one could be made."""
     from inference import signer as signers
 
-    where = {"path": str(signers.path())}
+    try:
+        where = {"path": str(signers.path())}
+    except UserError as error:
+        return {"path": None, "usable": False, "state": str(error)}
     if signers.path().exists():
         try:
             return where | {"usable": True, "state": f"certificate of {signers.signer().name}"}

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from inference import signer as signers
+from inference import strangers
 from inference.errors import UserError
 
 MEDIA_TYPES = {".png": "image/png", ".mp4": "video/mp4"}
@@ -34,6 +35,7 @@ OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestam
 UNTRUSTED = "signingCredential.untrusted"
 MAX_FILE_BYTES = 2 << 30
 MAX_NAME = 100
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,10 @@ def read(path: Path) -> Verdict:
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
             raise UserError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} that are looked at")
         with open(path, "rb") as stream:
-            return _read(stream, _sniff(stream))
+            media_type = _sniff(stream)
+            if media_type == "image/png" and _is_crumbled(stream, size):
+                return Verdict("absent", reasons=("more chunks than a picture has",))
+            return _read(stream, media_type)
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from None
 
@@ -222,6 +227,17 @@ def _sniff(stream: io.BufferedReader) -> str:
     return "video/mp4" if head[4:8] == b"ftyp" else "image/png"
 
 
+def _is_crumbled(stream: io.BufferedReader, size: int) -> bool:
+    """Tell a PNG of far more chunks than its size needs: the library takes minutes for each million."""
+    chunks, at = 0, len(PNG)
+    while at < size and chunks <= 4096 + size // 1024:
+        stream.seek(at)
+        at += 12 + int.from_bytes(stream.read(4), "big")
+        chunks += 1
+    stream.seek(0)
+    return at < size
+
+
 def _read(stream: Any, media_type: str) -> Verdict:
     try:
         with _context() as context, c2pa.Reader(media_type, stream, context=context) as reader:
@@ -251,18 +267,20 @@ def _assertion(manifest: dict, name: str) -> dict:
 
 def _says_generated(manifest: dict) -> bool:
     actions = _assertion(manifest, "c2pa.actions.v2").get("actions")
-    return isinstance(actions, list) and any(action.get("digitalSourceType") == SOURCE_TYPE for action in actions)
+    return isinstance(actions, list) and any(
+        isinstance(action, dict) and action.get("digitalSourceType") == SOURCE_TYPE for action in actions
+    )
 
 
 def _recipe(manifest: dict) -> dict | None:
     """Read the recipe; whoever signed may have written anything there."""
     try:
-        recipe = json.loads(_assertion(manifest, RECIPE).get("json") or "null")
-    except (ValueError, TypeError, RecursionError):
+        recipe = strangers.parse(_assertion(manifest, RECIPE).get("json") or "null")
+    except (ValueError, TypeError):
         return None
     return recipe if isinstance(recipe, dict) else None
 
 
 def _clean(text: object) -> str:
-    """Make a stranger's text fit for a terminal: one line, no control characters, not long."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))[:MAX_NAME]
+    """Make a stranger's text fit for a terminal, and not long."""
+    return strangers.plain(text)[:MAX_NAME]

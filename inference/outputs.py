@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-import os
+import secrets
 import tempfile
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -94,28 +94,26 @@ class Output:
         self.written.append({"path": str(path), "sha256": hashlib.sha256(data).hexdigest(), "recipe": recipe})
 
 
-def output(path: Path, endings: tuple[str, ...], each: bool = False, **looks: Any) -> Output:
+def output(text: str, endings: tuple[str, ...], folders: bool = False, each: bool = False, **looks: Any) -> Output:
     """Tell a file from a folder: a folder is there, ends in /, has no ending, or is asked for with `each`."""
-    text = str(path)
+    path = Path(text)
     if looks.get("resample", "bicubic") not in RESAMPLING:
         raise UserError(f"--resample {looks['resample']!r} must be {' or '.join(RESAMPLING)}")
-    is_folder = each or path.is_dir() or not path.suffix
-    if not is_folder and path.suffix.lower() not in endings:
-        raise UserError(f"--out {text} must end in {' or '.join(endings)}, or be a folder")
+    is_folder = each or path.is_dir() or text.endswith("/") or not path.suffix
+    if not text or (not folders if is_folder else path.suffix.lower() not in endings):
+        raise UserError(f"--out {text!r} must end in {' or '.join(endings)}{', or be a folder' if folders else ''}")
     return Output(path, is_folder, **looks)
 
 
 def write(path: Path, data: bytes) -> None:
     """Put a file in its place whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(part, "xb") as stream:
             stream.write(data)
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def version() -> str:
@@ -125,8 +123,3 @@ def version() -> str:
     except metadata.PackageNotFoundError:
         return "0+source"
 
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -28,10 +28,10 @@ class Seed:
 def seed_of(seed: int | str) -> int:
     """Give the seed of a name: the first 32 bits of its sha256 (NFC, UTF-8); a number stands for itself."""
     if isinstance(seed, str):
-        if not NAME.fullmatch(seed):
-            raise UserError(f"name {seed!r} must begin with a letter and hold no comma, 100 characters at most")
+        if not _is_name(seed):
+            raise UserError(f"name {_shown(seed)} must begin with a letter and hold no comma, 100 characters at most")
         return int.from_bytes(hashlib.sha256(unicodedata.normalize("NFC", seed).encode()).digest()[:4], "big")
-    if not 0 <= seed <= MAX_SEED:
+    if not (0 <= seed <= MAX_SEED and seed == int(seed)):
         raise UserError(f"seed {seed} must be a whole number from 0 to {MAX_SEED}, or a name")
     return int(seed)
 
@@ -49,7 +49,7 @@ def parse(text: str) -> list[Seed]:
             if len(seeds) + last - first >= MAX_COUNT:
                 raise UserError(f"seeds {_shown(text)} are more than {MAX_COUNT} at once: ask for fewer")
             seeds.extend(Seed(number) for number in range(first, last + 1))
-        elif NAME.fullmatch(part) and part.isprintable():
+        elif _is_name(part):
             seeds.append(Seed(seed_of(part), part))
         else:
             raise UserError(f"seeds {_shown(text)}: {_shown(part)} is no number, range like 1-16, or name")
@@ -67,6 +67,10 @@ def shorten(numbers: list[int]) -> str:
         else:
             runs.append([number, number])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _is_name(text: str) -> bool:
+    return bool(NAME.fullmatch(text)) and text.isprintable()
 
 
 def _shown(text: str) -> str:

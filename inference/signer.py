@@ -38,7 +38,10 @@ class Signer:
 
 def folder() -> Path:
     """Give the folder of the user's config."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dramatis"
+    try:
+        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dramatis"
+    except RuntimeError:
+        raise UserError("there is no home folder to keep a signing certificate in: set XDG_CONFIG_HOME") from None
 
 
 def path() -> Path:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from inference.avatars import grid
+from inference.errors import UserError
 from inference.networks.stylegan2 import to_uint8
 from preprocessing.packing import Pack
 from scraping import stage
@@ -124,9 +125,13 @@ class Ticks(pl.Callback):
 
     @torch.no_grad()
     def _score_of_held_out(self, module: pl.LightningModule, pictures: Tensor, labels: Tensor) -> float:
-        """Score pictures never trained on: where they fall behind `scores_real`, the discriminator overfits."""
+        """Score pictures never trained on: where they fall behind `scores_real`, the discriminator overfits.
+
+        They are augmented as those are, by a generator of their own: the training draws nothing more for it.
+        """
         pictures, labels = module.prepared((pictures.to(module.device), labels.to(module.device)))
-        return float(module.discriminator(pictures, labels if module.generator.config.classes else None).mean())
+        seen = module.augment(pictures, torch.Generator().manual_seed(module.steps))
+        return float(module.discriminator(seen, labels if module.generator.config.classes else None).mean())
 
     def _write(self, row: dict) -> None:
         new = not self.path.exists()
@@ -140,9 +145,12 @@ class Ticks(pl.Callback):
         """Drop what a killed run wrote after its last checkpoint: it is about to happen again."""
         if not self.path.exists():
             return
-        header, *rows = self.path.read_text().splitlines(keepends=True)
-        kept = [row for row in rows if row.endswith("\n") and float(row.split(",")[0]) <= kimg + 1e-9]
-        stage.write_atomically(self.path, "".join([header, *kept]).encode())
+        lines = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        if not lines:  # a full disk left not even the header whole
+            self.path.unlink()
+            return
+        kept = [row for row in lines[1:] if float(row.split(",")[0]) <= kimg + 1e-9]
+        stage.write_atomically(self.path, "".join([lines[0], *kept]).encode())
 
     def _tell(self, row: dict) -> None:
         figures = {"G": f"{row['loss_g']:.2f}", "D": f"{row['loss_d']:.2f}", "p": f"{row['p']:.2f}"}
@@ -210,12 +218,18 @@ class Samples(pl.Callback):
 
 
 class StopAt(pl.Callback):
-    """End the training once `kimg` thousand pictures have been shown: at once where a resumed one has shown them."""
+    """End the training once `kimg` thousand pictures have been shown: at once where a resumed one has shown them.
 
-    def __init__(self, kimg: float) -> None:
-        self.kimg = kimg
+    One that has shown more is a `UserError`: what it would publish is not what was asked for.
+    """
+
+    def __init__(self, kimg: float, checkpoint: Path) -> None:
+        self.kimg, self.checkpoint = kimg, checkpoint
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if module.pictures_seen >= self.kimg * 1000 + module.settings.batch:
+            line = f"max_kimg: {self.kimg:g}, and this training stands at {module.pictures_seen / 1000:g} already"
+            raise UserError(f"{line}: give more, or delete {self.checkpoint} to start over")
         self.on_train_batch_end(trainer, module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:

@@ -124,7 +124,7 @@ def main(config: DictConfig) -> None:
         torch.set_num_threads(where.threads)
     pack = packing.read_pack(DATA / "processed" / config.corpus)
     name = name_of(settings)
-    print_of = fingerprint(settings, pack)
+    print_of = fingerprint(settings, DATA / "processed" / config.corpus)
     follower = rank_zero_only.rank > 0  # of a leader that holds the lock
     joined = nullcontext(stage.WORK / "train" / name / config.world / print_of)
     with joined if follower else stage.work("train", name, config.world, print_of) as folder:
@@ -166,7 +166,7 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
                 callbacks.Average(settings.ema_kimg, settings.ema_ramp),
                 ticks,
                 callbacks.Samples(live, drawn.kimg, list(range(drawn.count)), drawn.columns, drawn.psi),
-                callbacks.StopAt(settings.max_kimg),
+                callbacks.StopAt(settings.max_kimg, last),
                 checkpoints.Checkpoints(last, settings.checkpoint_seconds),
             ],
             plugins=[checkpoints.WholeFiles()],
@@ -185,14 +185,16 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
     return model, ticks.state_dict()["seconds"]
 
 
-def fingerprint(settings: Settings, pack: Pack) -> str:
-    """Name what decides the bits of a training: how long it lasts and how often it is saved do not."""
+def fingerprint(settings: Settings, pack: Path) -> str:
+    """Name what decides the bits of a training: how long it lasts and how often it is saved do not.
+
+    The pack counts by its bytes: a changed cleaning makes other pixels of the same pictures.
+    """
     lasting = settings.model_dump(exclude={"max_kimg", "tick_kimg", "checkpoint_seconds"})
     source = transfer.locate(settings.start) if settings.start else None
-    files = {source.ema, source.generator, source.discriminator} - {None} if source else ()
-    return stage.fingerprint(
-        lasting, pack.fingerprint, pack.index["sha256"].to_list(), stage.code_version(), files=files
-    )
+    files = {source.ema, source.generator, source.discriminator} - {None} if source else set()
+    packed = stage.fingerprint(files=[file for file in pack.iterdir() if file.is_file()])
+    return stage.fingerprint(lasting, packed, stage.code_version(), files=files)
 
 
 def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
@@ -208,10 +210,14 @@ def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
 
 def start(model: module.Stylegan2, source: str | None, folder: Path, resumed: bool) -> None:
     """Start from another training's weights; a checkpoint holds them already."""
-    if source is None or resumed:
+    if resumed:
         return
-    report = transfer.load_into(model.generator, model.ema, model.discriminator, source)
-    if rank_zero_only.rank == 0:
+    report = transfer.load_into(model.generator, model.ema, model.discriminator, source) if source else None
+    stays = {f"discriminator.{name}" for name, each in model.discriminator.named_parameters() if not each.requires_grad}
+    if strange := sorted(stays - set(report.loaded if report else ())):
+        line = f"train.discriminator.freeze: {strange[0]} would stay at random, as it comes from no other training"
+        raise UserError(f"{line}: freeze 0, or start from a starter or run with a discriminator of this shape")
+    if report and rank_zero_only.rank == 0:
         print(report.summary(), flush=True)
         stage.write_atomically(folder / "started_from.json", json.dumps(report.record()).encode())
 
@@ -258,7 +264,7 @@ def name_of(settings: Settings) -> str:
     if hydra is None or hydra.mode != RunMode.MULTIRUN:
         return settings.name
     swept = re.sub(r"[^\w.=,+-]", "_", hydra.job.override_dirname)
-    name = f"{settings.name}-{swept}"
+    name = f"{settings.name}-{swept}" if swept else settings.name
     if len(name) > LONGEST_NAME:
         raise UserError(
             f"the run would be called {name}: put what is the same in all runs into conf/run or conf/profile"

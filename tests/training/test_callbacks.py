@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from inference.errors import UserError
 from training import callbacks
 
 
@@ -40,9 +41,36 @@ def test_rows_after_the_last_checkpoint_and_torn_ones_are_forgotten(tmp_path):
     assert (tmp_path / "history.csv").read_text() == "kimg,seconds\n1,5\n2,9\n"
 
 
-def test_a_training_stops_where_it_is_told_to_and_at_once_where_it_was_already():
-    stop, trainer = callbacks.StopAt(0.02), SimpleNamespace(should_stop=False)
-    stop.on_train_batch_end(trainer, SimpleNamespace(pictures_seen=16))
+@pytest.mark.parametrize("torn", ["", "kimg,sec"])
+def test_a_history_without_a_whole_header_begins_anew(tmp_path, torn):
+    (tmp_path / "history.csv").write_text(torn)
+    ticks = callbacks.Ticks(tmp_path, 1, 10, None)
+    ticks._forget_rows_after(2)
+    ticks._write({"kimg": 3.0})
+    assert (tmp_path / "history.csv").read_text().splitlines() == [",".join(callbacks.HISTORY), "3" + "," * 13]
+
+
+def test_held_out_pictures_are_scored_as_augmented_as_the_reals_beside_them(tmp_path):
+    pictures, labels = torch.zeros(4, 3, 8, 8), torch.zeros(4)
+    module = SimpleNamespace(
+        steps=3,
+        device=torch.device("cpu"),
+        prepared=lambda batch: batch,
+        augment=lambda pictures, generator: pictures + generator.initial_seed(),
+        discriminator=lambda pictures, labels: pictures.mean(dim=(1, 2, 3)),
+        generator=SimpleNamespace(config=SimpleNamespace(classes=0)),
+    )
+    assert callbacks.Ticks(tmp_path, 1, 10, None)._score_of_held_out(module, pictures, labels) == 3
+
+
+def test_a_training_stops_where_it_is_told_to_and_at_once_where_it_was_already(tmp_path):
+    stop, trainer = callbacks.StopAt(0.02, tmp_path), SimpleNamespace(should_stop=False)
+    stop.on_train_batch_end(trainer, pair(16))
     assert not trainer.should_stop
-    stop.on_train_start(trainer, SimpleNamespace(pictures_seen=24))
+    stop.on_train_start(trainer, pair(24))
     assert trainer.should_stop
+
+
+def test_a_training_that_is_longer_than_asked_is_not_published_as_the_shorter_one(tmp_path):
+    with pytest.raises(UserError, match=r"max_kimg: 0\.02, and this training stands at 0\.04 already.*delete"):
+        callbacks.StopAt(0.02, tmp_path).on_train_start(SimpleNamespace(should_stop=False), pair(40))

@@ -112,11 +112,16 @@ def test_a_regulariser_counts_for_all_the_steps_it_is_left_out_of(part, monkeypa
     assert gradients[1] == pytest.approx(8 * gradients[0])
 
 
-def test_the_mean_path_length_moves_a_hundredth_of_the_way():
+def test_the_mean_path_length_begins_with_the_first_and_moves_a_hundredth_of_the_way():
     model = Alone()
     model.draws.manual_seed(0)
-    model.regularise_path_length(torch.zeros(4, dtype=torch.long))
-    assert float(model.path_length_mean) == pytest.approx(0.01 * float(model.seen["path_length"][0]))
+    means = []
+    for model.steps in (0, 4):
+        model.regularise_path_length(torch.zeros(4, dtype=torch.long))
+        means.append(float(model.path_length_mean))
+    first, second = map(float, model.seen["path_length"])
+    assert means == [pytest.approx(first), pytest.approx(0.99 * first + 0.01 * second)]
+    assert first != second
 
 
 def test_style_mixing_changes_layers_from_one_on_and_keeps_the_first():

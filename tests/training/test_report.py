@@ -50,7 +50,7 @@ def decisions(data) -> list[dict]:
 
 def headline(page: str, corpus: str, label: str) -> str:
     """Read a figure off the page as a reader would: the value above its label, in the corpus' section."""
-    section = page.partition(f'<section id="{corpus}">')[2].partition("</section>")[0]
+    section = page.partition(f'<section class="details" id="{corpus}">')[2].partition("</section>")[0]
     return re.search(rf"<b>([^<]+)</b>{label}", section)[1]
 
 

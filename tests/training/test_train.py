@@ -143,6 +143,26 @@ def test_other_settings_data_or_weights_start_anew(capsys):
     assert ["resumed" in line for line in begun] == [False, False, True]
 
 
+def test_other_pixels_of_the_same_pictures_start_anew(capsys, home):
+    trained()
+    shard = next((home / "data/processed/portrait").glob("images-*.npy"))
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    trained()
+    assert "resumed" not in capsys.readouterr().out
+
+
+def test_layers_that_come_from_no_training_are_not_frozen():
+    with pytest.raises(UserError, match=r"freeze: discriminator\.b16\.fromrgb\.bias would stay at random"):
+        trained("train.discriminator.freeze=1")
+    trained().rename("data/runs/before")
+    kept = trained("train.discriminator.freeze=1", "train.start=before")
+    name = "b16.fromrgb.weight"
+    before, after = (load_file(run / "discriminator.safetensors")[name] for run in (Path("data/runs/before"), kept))
+    assert torch.equal(before, after)
+
+
 def test_a_run_says_what_it_is_and_holds_what_others_read():
     run = trained(kimg=0.08)
     about = json.loads((run / "run.json").read_text())

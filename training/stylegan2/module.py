@@ -151,7 +151,9 @@ class Stylegan2(pl.LightningModule):
         with self.training_of(0):
             fakes, ws = self.fakes(labels)
             lengths = loss.path_lengths(fakes, ws, self.normal(fakes.shape))
-            mean = self.path_length_mean.lerp(self.mean_over_processes(lengths.detach().mean()), lazy.decay)
+            now = self.mean_over_processes(lengths.detach().mean())
+            # From 0 on, hundreds of steps would shorten the paths of a generator that was trained before.
+            mean = self.path_length_mean.lerp(now, lazy.decay) if self.steps else now
             self.path_length_mean.copy_(mean)
             self.descend(0, (lengths - mean).square().mean() * (lazy.weight * lazy.interval))
         self.watch(path_length=lengths.mean())

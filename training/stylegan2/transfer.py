@@ -20,6 +20,7 @@ from inference.errors import UserError
 from training import provenance
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
+FROM_SCRATCH = "train.start=null trains from scratch"
 FLOATING = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
 
 
@@ -102,7 +103,8 @@ def locate(source: str | Path) -> Source:
             return _source(home / source, str(home / source))
     known = sorted({about.parent.name for home in HOMES for about in home.glob("*/*.json") if _is_about(about)})
     places = ", ".join(map(str, HOMES))
-    raise UserError(f"{source!r} is none of the trainings in {places}: {', '.join(known) or 'there are none'}")
+    there = ", ".join(known) or "there are none"
+    raise UserError(f"{source!r} is none of the trainings in {places} ({there}): {FROM_SCRATCH}")
 
 
 def _is_about(path: Path) -> bool:
@@ -114,7 +116,8 @@ def _source(folder: Path, said: str) -> Source:
     if (folder / bundle.MANIFEST).is_file():
         return _bundle(folder, name)
     if not (folder / "run.json").is_file():
-        raise UserError(f"{said} is no folder to start from: expected a run.json or a {bundle.MANIFEST} in it")
+        missing = f"{said} is no folder to start from: expected a run.json or a {bundle.MANIFEST} in it"
+        raise UserError(f"{missing}; {FROM_SCRATCH}")
     ema, generator, discriminator = (
         folder / f"{network}.safetensors" for network in ("ema", "generator", "discriminator")
     )
