@@ -315,7 +315,7 @@ def _check(manifest: Any, path: Path) -> None:
     if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
         refuse("no bundle's manifest: a JSON object with a number `schema` was expected")
     if manifest["schema"] > SCHEMA:
-        refuse(f"schema {_shown(manifest['schema'])} is newer than {SCHEMA}, the newest that is read here: update dramatis")
+        refuse(f"schema {_shown(manifest['schema'])} is newer than {SCHEMA}, the newest read here: update dramatis")
     if manifest["schema"] != SCHEMA:
         refuse(f"schema {_shown(manifest['schema'])} is unknown, {SCHEMA} was expected")
     for field, kind in FIELDS.items():

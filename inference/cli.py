@@ -13,6 +13,7 @@ import typer
 from inference import seeds as seed_lists
 from inference.errors import UserError
 from inference.outputs import Output, output
+from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch takes seconds to import: help and mistakes come before
     from inference.avatars import Avatars
@@ -23,10 +24,13 @@ Item = TypeVar("Item")
 MISTAKE = 2
 NOT_VALID = 1
 INTERRUPTED = 130
+STEPS = 5
 MAX_STEPS = 200
+SECONDS = 4.0
 MAX_SECONDS = 120
 PROGRESS_FROM = 24  # fewer are drawn before a bar would be read
-LAYERS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
+MAX_SHOWN = 4000
+RANGE = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 SIGMAS = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(?:\.\.([+-]?[0-9]+(?:\.[0-9]+)?))?")
 
 
@@ -56,7 +60,6 @@ app = typer.Typer(
 )
 
 BundleName = Annotated[str, typer.Option("--bundle", "-b", help="A bundle's name (see `dramatis doctor`) or folder.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
 Truncation = Annotated[float, _numeric("--truncation", "-t", help="Variety: 0 the average person, 1 everything.")]
 Scale = Annotated[int, _numeric("--scale", whole=(1, 16), help="Enlarge the picture so many times.")]
 Resample = Annotated[str, typer.Option(help="How to enlarge: bicubic or nearest.")]
@@ -72,9 +75,9 @@ def generate(
     seeds: Annotated[str, typer.Option("--seeds", "-s", help="Numbers, ranges, names: 1-16, or 3,minji.")] = "1-16",
     truncation: Truncation = 0.7,
     cutoff: Annotated[int | None, _numeric("--cutoff", whole=(0, 99), help="Truncate the first layers only.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A .png for a grid, or a folder for single files.")] = Path(
-        "avatars.png"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="A .png for a grid, or a folder for single files.")
+    ] = "avatars.png",
     each: Annotated[bool, typer.Option("--each", help="Write single files; --out is a folder.")] = False,
     columns: Annotated[int | None, _numeric("--columns", whole=(1, 1000), help="Columns of the grid.")] = None,
     scale: Scale = 1,
@@ -92,7 +95,11 @@ def generate(
     dramatis generate -b fashion --seeds 1-20 --out cast/     twenty files in a folder
     """
     asked = seed_lists.parse(seeds)
-    target = output(out, (".png",), each, scale=scale, resample=resample, visible=visible)
+    target = output(out, (".png",), True, each, scale=scale, resample=resample, visible=visible)
+    if target.is_folder:
+        if columns is not None:
+            raise UserError(f"--columns {columns} goes with a grid, and {out} is a folder of single files")
+        asked = list({seed.number: seed for seed in asked}.values())  # a file for each, once
     avatars = _avatars(bundle, label)
     recipe = _recipe("generate", avatars.bundle, label) | {"truncation": truncation, "cutoff": cutoff}
     from inference.avatars import grid, square
@@ -120,11 +127,13 @@ def mix(
     layers: Layers = None,
     share: Annotated[float | None, _numeric("--share", help="How much of B: half, or all with --layers.")] = None,
     steps: Annotated[int | None, _numeric("--steps", whole=(2, MAX_STEPS), help="Draw the way from A to B.")] = None,
-    seconds: Annotated[float, _numeric("--seconds", help="How long one round of the video takes.")] = 4.0,
+    seconds: Annotated[
+        float | None, _numeric("--seconds", help="How long one round of the video takes: 4 if left out.")
+    ] = None,
     truncation: Truncation = 0.7,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A .png, or an .mp4 that goes from A to B and back.")] = Path(
-        "mix.png"
-    ),
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="A .png, or an .mp4 that goes from A to B and back.")
+    ] = "mix.png",
     scale: Scale = 1,
     resample: Resample = "bicubic",
     visible: Visible = False,
@@ -142,10 +151,7 @@ def mix(
     pair = [_one(a), _one(b)]
     chosen = _layers(layers)
     target = output(out, (".png", ".mp4"), scale=scale, resample=resample, visible=visible)
-    if target.is_folder:
-        raise UserError(f"--out {out} must be a file that ends in .png or .mp4")
-    if not 0.2 <= seconds <= MAX_SECONDS:
-        raise UserError(f"--seconds {seconds} must be from 0.2 to {MAX_SECONDS}")
+    _check_way(target, share, steps, seconds)
     avatars = _avatars(bundle, label)
     ends = [avatars.w(seed.number, truncation) for seed in pair]
     recipe = _recipe("mix", avatars.bundle, label) | _people(pair) | {"truncation": truncation, "layers": layers}
@@ -154,8 +160,8 @@ def mix(
     target.check_size((steps or 1) * avatars.config.width, avatars.config.height)
     target.check_writable()
     if target.is_video:
-        frames = _loop(avatars, ends, chosen, seconds)
-        target.save_video(_encode(target, frames, seconds), recipe | {"seconds": seconds})
+        length = SECONDS if seconds is None else seconds
+        target.save_video(_encode(target, _loop(avatars, ends, chosen, length), length), recipe | {"seconds": length})
     elif steps:
         from inference.avatars import grid
 
@@ -174,18 +180,22 @@ def edit(
         str | None, typer.Option("--direction", "-d", help="Which: 0 (the strongest), 0-3, or a name.")
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="How far: 2, or -2..2 for a strip.")] = None,
-    steps: Annotated[int, _numeric("--steps", whole=(2, MAX_STEPS), help="Pictures in a strip.")] = 5,
+    steps: Annotated[
+        int | None, _numeric("--steps", whole=(2, MAX_STEPS), help="Pictures in a strip: 5 if left out.")
+    ] = None,
     layers: Layers = None,
     sheet: Annotated[bool, typer.Option("--sheet", help="A slider sheet: a row for each direction.")] = False,
     truncation: Truncation = 0.7,
-    out: Out = Path("edit.png"),
+    out: Annotated[str, typer.Option("--out", "-o", help="The .png to write.")] = "edit.png",
     scale: Scale = 1,
     resample: Resample = "bicubic",
     visible: Visible = False,
     label: Label = None,
     as_json: Json = False,
 ) -> None:
-    """Change people along the directions in which the bundle's people differ.
+    """Change people along principal directions.
+
+    These are the directions in which the bundle's people differ: 0 is the one along which they differ most.
 
     \b
     dramatis edit --seed minji --sheet                    every direction, from -2 to 2 sigmas
@@ -193,12 +203,11 @@ def edit(
     dramatis edit --seed 1-4 --direction 0-2 --sigmas -2..2 --layers 2-6    strips, in some layers
     """
     people, chosen = seed_lists.parse(seed), _layers(layers)
-    amounts = _sigmas(sigmas or ("-2..2" if sheet else "2"), steps)
+    amounts = _sigmas(sigmas if sigmas is not None else ("-2..2" if sheet else "2"), steps)
     target = output(out, (".png",), scale=scale, resample=resample, visible=visible)
-    if target.is_folder:
-        raise UserError(f"--out {out} must be a file that ends in .png")
     avatars = _avatars(bundle, label)
-    rows = [avatars.direction(row) for row in _directions(direction or ("all" if sheet else "0"), avatars.directions)]
+    asked = direction if direction is not None else ("all" if sheet else "0")
+    rows = [avatars.direction(row) for row in _directions(asked, avatars.directions)]
     count = len(people) * len(rows)
     across = len(amounts) if len(amounts) > 1 else min(count, 8)
     target.check_size(across * avatars.config.width, math.ceil(count * len(amounts) / across) * avatars.config.height)
@@ -213,7 +222,7 @@ def edit(
     edits = {"directions": rows, "sigmas": amounts, "layers": layers}
     target.save(grid(pictures, across), recipe | {"edits": edits})
     along = f"along {'direction' if len(rows) == 1 else 'directions'} {seed_lists.shorten(rows)}"
-    far = ", ".join(f"{amount:+g}" for amount in amounts)
+    far = ", ".join(f"{amount:+g}" if amount else "0" for amount in amounts)
     _tell(target, avatars.bundle, f"{_titles(people)} of {avatars.bundle.name} {along} by {far} sigmas", as_json)
 
 
@@ -222,9 +231,10 @@ def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures and videos.")],
     as_json: Json = False,
 ) -> int:
-    """Tell whether files carry a whole mark, who signed it, and the recipe of what they show.
+    """Check the marks of files, and show the recipes.
 
-    The exit code is 0 if every file is valid, 1 if one was changed or has no mark, 2 if one cannot be read.
+    The exit code is 0 if every file is valid, 1 if one was changed or has no mark, 2 if one cannot be read: its line
+    goes to stderr, and the others are told all the same.
 
     \b
     dramatis verify avatars.png
@@ -232,18 +242,25 @@ def verify(
     """
     from inference import mark
 
-    verdicts = [(path, mark.read(path)) for path in files]
+    told, code = [], 0
+    for path in files:
+        try:
+            verdict = mark.read(path)
+        except UserError as error:
+            code = _fail(str(error))
+            continue
+        code = max(code, 0 if verdict.state == "valid" else NOT_VALID)
+        told.append({"path": str(path), **vars(verdict)})
+        if not as_json:
+            print(f"{plain(path)}: {_sentence(verdict)}")
     if as_json:
-        _print_json([{"path": str(path), **vars(verdict)} for path, verdict in verdicts])
-    else:
-        for path, verdict in verdicts:
-            print(f"{_plain(path)}: {_sentence(verdict)}")
-    return 0 if all(verdict.state == "valid" for _, verdict in verdicts) else NOT_VALID
+        print(shown_json(told))
+    return code
 
 
 @app.command()
 def doctor(as_json: Json = False) -> int:
-    """Tell what is installed and what is missing, of which licence, and what of it this machine uses.
+    """Tell what is installed, and what is missing.
 
     The exit code is 0 if avatars can be made, 1 if something that they need is missing.
     """
@@ -251,9 +268,9 @@ def doctor(as_json: Json = False) -> int:
 
     findings = examination.examine()
     if as_json:
-        _print_json(findings)
+        print(shown_json(findings))
     else:
-        print("\n".join(examination.lines(findings)))
+        print("\n".join(map(plain, examination.lines(findings))))
     return 0 if findings["ready"] else NOT_VALID
 
 
@@ -281,7 +298,7 @@ def run(arguments: Sequence[str]) -> int:
         # Typer's own errors are of a class of click's, or of a copy of it, by version; this they have in common.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(error.format_message() + "; see --help")
+        return _fail(error.format_message().rstrip(".") + "; see --help")
     return code if isinstance(code, int) else 0
 
 
@@ -306,23 +323,35 @@ def _one(text: str) -> seed_lists.Seed:
     return found[0]
 
 
-def _layers(text: str | None) -> list[int] | None:
-    if text is None:
+def _range(option: str, text: str) -> list[int] | None:
+    """Read "4" or "4-9"; None for what is neither."""
+    found = RANGE.fullmatch(text)
+    if not found:
         return None
-    found = LAYERS.fullmatch(text)
-    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    first, last = int(found[1]), int(found[2] or found[1])
     if first > last:
-        raise UserError(f"--layers {text[:60]!r} must be a layer or a range of layers, like 4-9")
+        raise UserError(f"{option} {text!r} runs backwards: write {last}-{first}")
     return list(range(first, last + 1))
 
 
-def _sigmas(text: str, steps: int) -> list[float]:
+def _layers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    if (found := _range("--layers", text)) is None:
+        raise UserError(f"--layers {text[:60]!r} must be a layer or a range of layers, like 4-9")
+    return found
+
+
+def _sigmas(text: str, steps: int | None) -> list[float]:
     found = SIGMAS.fullmatch(text) if len(text) < 40 else None
     if not found:
         raise UserError(f"--sigmas {text[:60]!r} must be a number like 2, or a range like -2..2")
     first = float(found[1])
     if found[2] is None:
+        if steps is not None:
+            raise UserError(f"--steps {steps} goes with a strip: give --sigmas a range like -2..2")
         return [first]
+    steps = STEPS if steps is None else steps
     return [first + (float(found[2]) - first) * step / (steps - 1) for step in range(steps)]
 
 
@@ -330,13 +359,21 @@ def _directions(text: str, count: int) -> list[int | str]:
     """Read "all", a name, a number or a range; whether the bundle has them is the bundle's to say."""
     if text == "all":
         return list(range(count))
-    found = LAYERS.fullmatch(text)
-    if not found:
-        return [text]
-    first, last = int(found[1]), int(found[2] or found[1])
-    if first > last:
-        raise UserError(f"--direction {text!r} runs backwards: write {last}-{first}")
-    return list(range(first, last + 1))
+    return _range("--direction", text) or [text]
+
+
+def _check_way(target: Output, share: float | None, steps: int | None, seconds: float | None) -> None:
+    """Refuse options that would have no effect together, and videos that cannot be written here."""
+    if share is not None and (steps or target.is_video):
+        raise UserError(f"--share {share:g} goes with a single picture: --steps and videos go from A to B")
+    if steps and target.is_video:
+        raise UserError(f"--steps {steps} goes with a .png: give a video --seconds")
+    if seconds is not None and not target.is_video:
+        raise UserError(f"--seconds {seconds:g} goes with a video: --out must end in .mp4")
+    if seconds is not None and not 0.2 <= seconds <= MAX_SECONDS:
+        raise UserError(f"--seconds {seconds:g} must be from 0.2 to {MAX_SECONDS}")
+    if target.is_video:
+        from inference import video  # noqa: F401  without PyAV it tells so
 
 
 def _loop(avatars: "Avatars", ends: list, layers: list[int] | None, seconds: float) -> Iterator:
@@ -376,11 +413,11 @@ def _progress(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
 
 def _tell(target: Output, bundle: "Bundle", what: str, as_json: bool) -> None:
     if as_json:
-        _print_json({"bundle": {"name": bundle.name, "sha256": bundle.sha256}, "files": target.written})
+        print(shown_json({"bundle": {"name": bundle.name, "sha256": bundle.sha256}, "files": target.written}))
         return
     toy = " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
     files = _count(len(target.written), "file") + " in " if target.is_folder else ""
-    print(f"{files}{_plain(target.path)}: {_plain(what)}{toy}, marked as made by AI")
+    print(f"{files}{plain(target.path)}: {plain(what)}{toy}, marked as made by AI")
 
 
 def _sentence(verdict: Any) -> str:
@@ -389,8 +426,13 @@ def _sentence(verdict: Any) -> str:
     if verdict.state == "invalid":
         return f"invalid{_because(verdict)}: changed since it was signed, or forged"
     made = "made by AI" if verdict.generated else "marked, not as made by AI"
-    who = f"signed by {verdict.signer} ({'this machine' if verdict.here else 'not this machine'})"
-    recipe = f"; {_plain(json.dumps(verdict.recipe, ensure_ascii=False))}" if verdict.recipe else ""
+    # The name is the signer's own word: quoted, and after what is known.
+    name = json.dumps(verdict.signer, ensure_ascii=False)
+    who = f"signed {'on this machine' if verdict.here else 'elsewhere'} by {name}"
+    recipe = ""
+    if verdict.recipe:
+        text = plain(json.dumps(verdict.recipe, ensure_ascii=False))
+        recipe = f"; {text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '... (--json shows all of it)'}"
     return f"valid: {made}, {who}{recipe}"
 
 
@@ -408,14 +450,6 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _plain(text: object) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
 def _fail(line: str) -> int:
-    print(f"error: {_plain(' '.join(line.split()))}", file=sys.stderr)
+    print(f"error: {plain(' '.join(line.split()))}", file=sys.stderr)
     return MISTAKE

@@ -1,5 +1,6 @@
 """Look at what is installed, what is missing, under which licences, and what this machine offers."""
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -175,7 +176,9 @@ def _weights() -> list[dict[str, Any]]:
     from inference import weights
 
     brought = os.environ.get("DRAMATIS_WEIGHTS")
-    folders = [*([Path(brought)] if brought else []), weights.cache()]
+    folders = [Path(brought)] if brought else []
+    with contextlib.suppress(RuntimeError):  # no home folder, no cache
+        folders.append(weights.cache())
 
     def here(row: weights.Weights) -> bool:
         return any((folder / row.file).exists() for folder in folders)

@@ -122,4 +122,3 @@ def version() -> str:
         return metadata.version("dramatis")
     except metadata.PackageNotFoundError:
         return "0+source"
-
