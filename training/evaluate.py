@@ -240,19 +240,26 @@ def measure_detector(avatars: dict[str, np.ndarray], reals: Reals, subject: str,
 def measure_nearest(
     avatars: np.ndarray, seeds: range, reals: Reals, real: np.ndarray, features: "_Reader", asked: Nearest
 ) -> tuple[dict, dict]:
-    """Find the training pictures nearest to avatars, and how near held-out pictures come to them."""
+    """Find the training pictures nearest to avatars, and how near held-out pictures come to them.
+
+    Trainings show every picture mirrored too: a copy of that is one as well, so both ways round are looked at.
+    """
     avatars = avatars[: asked.avatars]
     names = [reals.names[position] for position in reals.order]
     spaces = {
-        "features": (features("nearest", avatars), real),
-        "pixels": (neighbours.pixels(avatars), neighbours.pixels(reals.pictures)),
+        "features": (lambda pictures: features("nearest", pictures), real[reals.order]),
+        "pixels": (neighbours.pixels, neighbours.pixels(reals.pictures[reals.order])),
     }
-    figures: dict = {"of": f"seeds {seeds[0]}-{seeds[len(avatars) - 1]}, to {len(names)} training pictures"}
+    figures: dict = {
+        "of": f"seeds {seeds[0]}-{seeds[len(avatars) - 1]}, as made and mirrored, to {len(names)} training pictures"
+    }
     apart = {}
-    for space, (of_avatars, of_reals) in spaces.items():
-        training = of_reals[reals.order]
-        apart[space] = neighbours.euclidean(of_avatars, training)
-        figures[space] = neighbours.summary(apart[space], neighbours.euclidean(of_reals[reals.held_out], training))
+    for space, (see, training) in spaces.items():
+        apart[space], of_held_out = (
+            neighbours.either_way_round(pictures, training, see)
+            for pictures in (avatars, reals.pictures[reals.held_out])
+        )
+        figures[space] = neighbours.summary(apart[space], of_held_out)
     found = neighbours.nearest(apart["features"], names, asked.count)
     return figures, {str(seed): row for seed, row in zip(seeds, found, strict=False)}
 

@@ -205,6 +205,15 @@ def test_a_copy_lies_at_distance_zero_and_pulls_the_summary_down():
     assert summary["nearer_than_any_held_out"] == 2
 
 
+def test_a_copy_in_a_mirror_is_a_copy_too():
+    training = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    shown = np.stack([training[3], training[1][:, ::-1]])
+    apart = neighbours.either_way_round(shown, neighbours.pixels(training), neighbours.pixels)
+    assert apart.argmin(axis=1).tolist() == [3, 1]
+    assert apart.min(axis=1) == pytest.approx(0, abs=0.01)
+    assert np.sort(apart, axis=1)[:, 1].min() > 50
+
+
 def test_pixel_distance_is_a_root_mean_square():
     pair = neighbours.pixels(np.stack([np.full((4, 4, 3), 10, np.uint8), np.full((4, 4, 3), 13, np.uint8)]))
     assert neighbours.euclidean(pair[:1], pair[1:])[0, 0] == pytest.approx(3, abs=1e-3)

@@ -50,6 +50,13 @@ def test_the_resizing_samples_at_multiples_with_no_half_pixel():
     assert row[0, 0, 0].numpy() * 128 + 128 == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_resizing_is_exact_in_half_precision_too():
+    picture = torch.from_numpy(ramp(64, 64))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = inception.presented(picture)
+    assert torch.equal(half, inception.presented(picture))
+
+
 def test_every_tensor_of_the_archive_is_read():
     tensors = archive.tensors(weights.path("inception"))
     assert len(tensors) == 376

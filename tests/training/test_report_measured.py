@@ -57,6 +57,13 @@ def test_a_rate_stands_beside_that_of_the_held_out_reals(metrics):
     assert "seeds 0-255 at truncation 0.7" in found.people
 
 
+def test_a_rate_that_has_none_to_stand_beside_is_not_called_none(metrics):
+    figures = json.loads(metrics.read_text())
+    figures["detector"]["ratio"] = None
+    metrics.write_text(json.dumps(figures))
+    assert measured(metrics, "portrait", "").ratio == "an unknown share"
+
+
 def test_a_network_is_also_compared_with_what_it_was_trained_on(metrics):
     rows = measured(metrics, "portrait", "").rows
     assert rows[0].about == "about this run; KID x 1000 to its own training pictures 33.0"
@@ -65,9 +72,8 @@ def test_a_network_is_also_compared_with_what_it_was_trained_on(metrics):
 
 def test_the_distances_to_training_pictures_stand_beside_those_of_held_out_reals(metrics):
     says = measured(metrics, "portrait", "").nearest
-    assert (
-        "of 64 avatars to the nearest training picture is 5, that of 49 held-out reals 6.25; 2 of the avatars" in says
-    )
+    assert "of 64 avatars, as made or mirrored, to the nearest training picture is 5, that of 49 held-out" in says
+    assert "reals 6.25; 2 of the avatars" in says
 
 
 def test_the_next_run_is_compared_by_the_fine_tuned_row(metrics):

@@ -136,7 +136,7 @@ def test_networks_that_share_no_weight_are_refused_though_filters_and_colours_fi
 
 
 def test_an_unknown_name_names_the_known_ones(run):
-    with pytest.raises(UserError, match=r"'peple' is none of .*: people$"):
+    with pytest.raises(UserError, match=r"'peple' is none of .* \(people\): train.start=null trains from scratch$"):
         load_into(*networks(), "peple")
     with pytest.raises(UserError, match=r"expected a run\.json or a bundle\.json"):
         load_into(*networks(), run.parent)

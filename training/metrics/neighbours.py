@@ -1,6 +1,6 @@
 """Find the nearest training pictures: a generator that copies shows it here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,11 @@ def euclidean(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * first @ second.T
     return np.sqrt(squares.clip(0))
+
+
+def either_way_round(pictures: np.ndarray, others: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Give the distance of every picture [N, H, W, 3], itself or mirrored, from what `see` made of others: [N, M]."""
+    return np.minimum(euclidean(see(pictures), others), euclidean(see(pictures[:, :, ::-1]), others))
 
 
 def pixels(pictures: np.ndarray) -> np.ndarray:

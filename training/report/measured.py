@@ -75,7 +75,7 @@ def measured(metrics: Path, corpus: str, options: str) -> Measured | None:
         people=f"seeds {figures['seeds']} at truncation {figures['truncation']:g}; {detector['by']}",
         of=detector["of"],
         rates=rates(detector),
-        ratio=percent(detector["ratio"]),
+        ratio="an unknown share" if detector["ratio"] is None else percent(detector["ratio"]),
         nearest=nearest(figures["nearest"]),
         digest=digest(figures),
         **origin,
@@ -118,8 +118,9 @@ def nearest(figures: dict) -> str:
     found = figures["features"]
     ours, theirs = found["avatars"], found["held_out"]
     return (
-        f"In Inception's features the median distance of {ours['n']} avatars to the nearest training picture is "
-        f"{number(ours['median'])}, that of {theirs['n']} held-out reals {number(theirs['median'])}; "
+        f"In Inception's features the median distance of {ours['n']} avatars, as made or mirrored, to the nearest "
+        f"training picture is {number(ours['median'])}, that of {theirs['n']} held-out reals "
+        f"{number(theirs['median'])}; "
         f"{number(found['nearer_than_any_held_out'])} of the avatars are nearer than any held-out real. "
         f"A copy would stand at 0. ({figures['of'].capitalize()}.)"
     )
