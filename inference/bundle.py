@@ -165,7 +165,7 @@ class Bundle:
 
         golden, config = self.tensors(GOLDEN), self.config
         shapes = {name: tuple(value.shape) for name, value in golden.items()}
-        count = min(MAX_GOLDEN, *shapes.get("z", (0,))[:1])
+        count = max(1, min((MAX_GOLDEN, *shapes.get("z", ())[:1])))
         wanted = {"z": (count, config.z_dim), "image": (count, config.height, config.width, config.image_channels)}
         if shapes != wanted | ({"labels": (count,)} if config.classes else {}):
             raise UserError(f"{self.folder / GOLDEN}: tensors of shapes {shapes} are no golden pictures of its network")

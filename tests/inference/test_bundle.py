@@ -122,13 +122,26 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(make_bundle):
 def test_a_truncated_manifest_is_refused(make_bundle):
     bundle = make_bundle()
     os.truncate(bundle.folder / bundles.MANIFEST, 50)
-    assert "no JSON" in refused(bundle)
+    assert "bundle.json cannot be read" in refused(bundle)
 
 
 def test_a_manifest_of_brackets_is_refused(make_bundle):
     bundle = make_bundle()
     (bundle.folder / bundles.MANIFEST).write_text("[" * 100_000)
-    assert "no JSON" in refused(bundle)
+    assert "nested too deep" in refused(bundle)
+
+
+def test_a_manifest_that_says_a_thing_twice_is_refused(make_bundle):
+    bundle = make_bundle()
+    path = bundle.folder / bundles.MANIFEST
+    path.write_text(path.read_text().replace('"commercial": true', '"commercial": false, "commercial": true'))
+    assert "same key twice" in refused(bundle)
+
+
+def test_a_manifest_of_endless_files_is_refused_unread(make_bundle):
+    bundle = make_bundle()
+    change(bundle, files=bundle.manifest["files"] | {f"copy{number}": "0" * 64 for number in range(100)})
+    assert "more than 32" in refused(bundle)
 
 
 def test_a_newer_schema_says_to_update(make_bundle):
@@ -154,7 +167,8 @@ def test_a_path_in_a_manifest_stays_in_the_folder(make_bundle, name):
         {"channel_base": 16},
         {"mapping_layers": True},
         {"w_dim": "24"},
-        {"conv_clamp": float("nan")},
+        {"conv_clamp": 0},
+        {"conv_clamp": 10**400},
         {"kind": "diffusion"},
         {"code": "import os"},
     ],
@@ -196,13 +210,28 @@ def test_the_discriminator_is_checked_only_when_it_is_asked_for(make_bundle):
         again.tensors(bundles.DISCRIMINATOR)
 
 
-def test_directions_that_do_not_fit_the_network_are_refused(make_bundle):
-    bundle = make_bundle()
-    data = save({"components": torch.eye(5), "sigmas": torch.ones(5), "mean": torch.zeros(5)})
-    (bundle.folder / bundles.DIRECTIONS).write_bytes(data)
-    files = bundle.manifest["files"] | {bundles.DIRECTIONS: hashlib.sha256(data).hexdigest()}
+def replaced(bundle: bundles.Bundle, file: str, **tensors: torch.Tensor) -> bundles.Bundle:
+    """The bundle with other tensors in a file, and their right hash."""
+    data = save(tensors)
+    (bundle.folder / file).write_bytes(data)
+    files = bundle.manifest["files"] | {file: hashlib.sha256(data).hexdigest()}
+    return replace(bundle, manifest=bundle.manifest | {"files": files})
+
+
+@pytest.mark.parametrize(("count", "w_dim"), [(5, 5), (0, 24)])
+def test_directions_that_do_not_fit_the_network_are_refused(make_bundle, count, w_dim):
+    tensors = {"components": torch.ones(count, w_dim), "sigmas": torch.ones(count), "mean": torch.zeros(w_dim)}
     with pytest.raises(UserError, match="do not fit w_dim"):
-        replace(bundle, manifest=bundle.manifest | {"files": files}).directions()
+        replaced(make_bundle(), bundles.DIRECTIONS, **tensors).directions()
+
+
+@pytest.mark.parametrize("count", [0, 65])
+def test_golden_pictures_of_another_network_or_too_many_are_refused(make_bundle, count):
+    image = torch.zeros(count, 32, 32, 3, dtype=torch.uint8)
+    with pytest.raises(UserError, match="no golden pictures"):
+        replaced(make_bundle(), bundles.GOLDEN, z=torch.zeros(count, 24), image=image).check()
+    with pytest.raises(UserError, match="no golden pictures"):
+        replaced(make_bundle(), bundles.GOLDEN, z=torch.zeros(1, 24), other=image).check()
 
 
 def test_weights_too_large_for_half_precision_are_not_written(tmp_path, make_bundle):

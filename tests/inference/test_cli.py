@@ -171,6 +171,15 @@ def test_a_slider_sheet_has_a_row_for_each_direction(capsys):
         (["edit", "--sigmas", "1000"], "sigmas 1000"),
         (["edit", "--direction", "age"], "light"),
         (["edit", "--direction", "4"], "from 0 to 3"),
+        (["generate", "--out", ""], "--out ''"),
+        (["generate", "--out", "x/", "--columns", "2"], "--columns 2"),
+        (["mix", "1", "2", "--layers", "99"], "layers 99 must"),
+        (["mix", "1", "2", "--steps", "3", "--share", "0.4"], "--share 0.4"),
+        (["mix", "1", "2", "--steps", "3", "--out", "x.mp4"], "--steps 3"),
+        (["mix", "1", "2", "--seconds", "3"], "--seconds 3"),
+        (["edit", "--steps", "3"], "--steps 3"),
+        (["edit", "--direction", ""], "direction ''"),
+        (["edit", "--out", "x.mp4"], "'x.mp4' must end in .png"),
         (["verify", "absent.png"], "absent.png"),
         (["verify"], "FILE"),
         (["dance"], "'dance'"),
@@ -179,6 +188,51 @@ def test_a_slider_sheet_has_a_row_for_each_direction(capsys):
 def test_a_mistake_is_one_line_that_names_it_and_nothing_is_written(capsys, words, named):
     assert named in refused(capsys, *words)
     assert not [path for path in Path().iterdir() if path.suffix in (".png", ".mp4")]
+
+
+def test_without_pyav_a_video_is_refused_with_the_way_out_before_the_work(capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "inference.video", raising=False)
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setattr(avatars.Avatars, "picture", lambda *_: pytest.fail("drew"))
+    assert "pip install av" in refused(capsys, "mix", "1", "2", "--out", "x.mp4")
+
+
+def test_a_pyav_without_x264_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", set())
+    assert "libx264" in refused(capsys, "mix", "1", "2", "--out", "x.mp4")
+
+
+def test_a_seed_asked_for_twice_is_one_file(capsys):
+    dramatis("generate", "--seeds", "3,3,3", "--out", "cast.v2/")
+    assert capsys.readouterr().out.startswith("1 file in cast.v2: 1 avatar ")
+    assert os.listdir("cast.v2") == ["portrait-3.png"]
+
+
+def test_verify_tells_the_other_files_though_one_cannot_be_read(capsys):
+    dramatis("generate", "--seeds", "1", "--out", "x.png")
+    dramatis("verify", "absent.png", "x.png", code=2)
+    printed = capsys.readouterr()
+    assert "x.png: valid" in printed.out
+    assert printed.err.startswith("error: absent.png is no file")
+
+
+def test_without_a_home_the_way_out_is_named(capsys, monkeypatch):
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert "XDG_CONFIG_HOME" in refused(capsys, "generate", "--seeds", "1")
+    dramatis("doctor", code=1)
+    assert "signs with:  nothing" in capsys.readouterr().out
+
+
+def test_what_a_bundle_says_cannot_steer_the_terminal(capsys, make_bundle, monkeypatch):
+    bundle = make_bundle("loud", licences={"weights": {"\x1b[2J\x9b31m": 3}})
+    monkeypatch.setenv("DRAMATIS_BUNDLES", str(bundle.folder.parent))
+    dramatis("doctor")
+    dramatis("doctor", "--json")
+    printed = capsys.readouterr().out
+    assert "weights ?[2J?31m (3)" in printed
+    assert not {"\x1b", "\x9b"} & set(printed)
+    assert "\\u009b31m" in printed
 
 
 def test_an_out_that_cannot_be_written_is_told_before_the_work(capsys, monkeypatch):

@@ -153,8 +153,22 @@ def test_a_config_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch):
         signer.signer()
 
 
-def test_a_strangers_words_cannot_steer_the_terminal(tmp_path):
-    assert "\x1b" not in mark._clean("\x1b[2Jhello")
+def test_a_strangers_words_cannot_steer_the_terminal():
+    assert mark._clean("\x1b[2Jhello\n" + "x" * 200) == "?[2Jhello?" + "x" * 90
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": 1e999}', '{"a": 1, "a": 2}', "[" * 9999, '["a"]', '{"a": ' + "[" * 99]
+)
+def test_a_strangers_recipe_that_is_none_is_left_out(text):
+    data = {"json": text + "]" * text.count("[") + "}" * (text.count("{") - text.count("}"))}
+    assert mark._recipe({"assertions": [{"label": mark.RECIPE, "data": data}]}) is None
+
+
+def test_a_picture_of_crumbs_is_not_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(mark, "_read", lambda *_: pytest.fail("read"))
+    crumbs = png()[:33] + bytes(12 * 100_000)
+    assert read(tmp_path, crumbs).reasons == ("more chunks than a picture has",)
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (128, 64, 3), (16, 16, 3), (600, 800, 3)])

@@ -17,7 +17,7 @@ def test_the_seed_of_a_name_never_changes():
     assert seed_of("minji") == 0x995755FB  # sha256sum of the name, its first eight digits
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, "7up", "", "a,b", "x" * 101, "-"])
+@pytest.mark.parametrize("seed", [-1, 2**32, "7up", "", "a,b", "x" * 101, "-", 1.5, "a\x1b[2J", "a\ud800"])
 def test_what_is_neither_seed_nor_name_is_refused(seed):
     with pytest.raises(UserError):
         seed_of(seed)
