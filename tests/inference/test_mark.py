@@ -157,12 +157,9 @@ def test_a_strangers_words_cannot_steer_the_terminal():
     assert mark._clean("\x1b[2Jhello\n" + "x" * 200) == "?[2Jhello?" + "x" * 90
 
 
-@pytest.mark.parametrize(
-    "text", ['{"a": NaN}', '{"a": 1e999}', '{"a": 1, "a": 2}', "[" * 9999, '["a"]', '{"a": ' + "[" * 99]
-)
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 9999, '["a"]', 5, {"a": 1}, None])
 def test_a_strangers_recipe_that_is_none_is_left_out(text):
-    data = {"json": text + "]" * text.count("[") + "}" * (text.count("{") - text.count("}"))}
-    assert mark._recipe({"assertions": [{"label": mark.RECIPE, "data": data}]}) is None
+    assert mark._recipe({"assertions": [{"label": mark.RECIPE, "data": {"json": text}}]}) is None
 
 
 def test_a_picture_of_crumbs_is_not_looked_at(tmp_path, monkeypatch):

@@ -7,8 +7,11 @@ from inference.strangers import MAX_DEPTH, parse, plain, shown_json
 
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", '{"a": 1, "a": 1}', "{", "9" * 5000, b"\xff"])
 def test_what_is_no_plain_json_is_a_value_error(text):
-    with pytest.raises(ValueError, match="."):
-        parse(text)
+    try:
+        value = parse(text)
+    except ValueError:
+        return
+    pytest.fail(f"read {value!r}")
 
 
 def test_depth_is_bounded_to_the_level():
