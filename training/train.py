@@ -71,15 +71,21 @@ class Settings(module.Settings):
 class TrainerSettings(stage.Settings):
     """Where a training runs."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    accelerator: Literal["auto", "cpu", "gpu"]
     devices: int | str
     threads: int | None = Field(ge=1)
     workers: int = Field(ge=0)
 
     @property
+    def kind(self) -> Literal["cpu", "cuda"]:
+        """Lightning's own choice knows Apple's GPUs too, which lack the float64 that augmentation computes in."""
+        there = self.accelerator == "auto" and torch.cuda.is_available()
+        return "cuda" if self.accelerator == "gpu" or there else "cpu"
+
+    @property
     def many(self) -> bool:
         if self.devices == "auto":
-            return self.accelerator in ("auto", "gpu") and torch.cuda.device_count() > 1
+            return self.kind == "cuda" and torch.cuda.device_count() > 1
         return str(self.devices) != "1"
 
 
@@ -158,7 +164,7 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
     drawn = settings.samples
     try:
         trainer = pl.Trainer(
-            accelerator=where.accelerator,
+            accelerator=where.kind,
             devices=where.devices,
             strategy=InStep() if where.many else "auto",
             callbacks=[
@@ -241,7 +247,7 @@ def publish(model: module.Stylegan2, about: dict, folder: Path, target: Path) ->
     """Publish a copy of what is watched, with the networks: what is live goes on where the training does."""
     built = folder / "out"
     shutil.rmtree(built, ignore_errors=True)
-    shutil.copytree(folder / "live", built)
+    shutil.copytree(folder / "live", built, ignore=shutil.ignore_patterns("*.part"))  # of a full disk
     for name in NETWORKS:
         state = {key: value.detach().cpu().contiguous() for key, value in getattr(model, name).state_dict().items()}
         (built / f"{name}.safetensors").write_bytes(save(state))  # save_file would hide it from other users
