@@ -7,6 +7,8 @@ import jinja2
 
 TEMPLATE = Path(__file__).with_name("card.md")
 SUBJECTS = {"face": "heads", "body": "whole people"}
+# What chose the pictures, by what the cleaning looked for.
+FINDERS = {"face": "YuNet (MIT)", "body": "YOLOv5nu (AGPL-3.0)", "matte": None}
 NOTHING = "nothing: from scratch"
 
 

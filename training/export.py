@@ -103,10 +103,9 @@ def main(config: DictConfig) -> None:
     data, corpus = Path("data"), config.corpus
     run = read_run(data / "runs" / corpus, config.world)
     _refuse_what_is_no_export(settings, run)
-    subject = "face" if config.images.subject == "face" else "body"
     print_of = stage.fingerprint(settings.model_dump(), run.model_dump(), stage.code_version())
     with stage.work("export", corpus, config.world, print_of) as work:
-        built = build(work / settings.name, data, run, subject, settings)
+        built = build(work / settings.name, data, run, config.images.subject, settings)
         stored = sum(file.stat().st_size for file in built.folder.iterdir())
         if settings.starter and stored > STARTER_BYTES:
             limit, got = STARTER_BYTES / 1e6, stored / 1e6
@@ -149,7 +148,10 @@ def read_run(folder: Path, world: str) -> Run:
 
 
 def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) -> bundle.Bundle:
-    """Write the bundle into a new folder and read it back; `data` is the folder of that name."""
+    """Write the bundle into a new folder and read it back; `data` is the folder of that name.
+
+    `subject` is what the cleaning looked for: face, body or matte.
+    """
     weights = read_weights(data / "runs" / run.corpus / "ema.safetensors")
     manifest = describe(data, run, subject, settings)
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
@@ -171,7 +173,7 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
     }
     if settings.starter:
         tensors[bundle.DISCRIMINATOR] = read_weights(data / "runs" / run.corpus / bundle.DISCRIMINATOR)
-    built = bundle.write(folder, manifest, tensors, files(generator, manifest, data, run, settings))
+    built = bundle.write(folder, manifest, tensors, files(generator, manifest, data, run, subject, settings))
     difference = built.check()
     if difference:
         raise RuntimeError(f"{folder}: read back, the bundle's golden pictures differ by {difference} of 255")
@@ -209,7 +211,7 @@ def describe(data: Path, run: Run, subject: str, settings: Settings) -> dict:
         "licences": terms,
         "commercial": commercial,
         "demo": run.world == "demo",
-        "subject": subject,
+        "subject": "face" if subject == "face" else "body",
         "provenance": {
             "git": provenance.revision(),
             "trained_at": run.git,
@@ -255,7 +257,9 @@ def pictures(generator: Generator, z: Tensor, labels: Tensor | None, psi: float)
     return to_uint8(generator(z, labels, psi=psi, noise="const"))
 
 
-def files(generator: Generator, manifest: dict, data: Path, run: Run, settings: Settings) -> dict[str, bytes]:
+def files(
+    generator: Generator, manifest: dict, data: Path, run: Run, subject: str, settings: Settings
+) -> dict[str, bytes]:
     """Make what people look at: preview.png and the card, and of the real world NOTICE, which names the authors."""
     shown = settings.preview
     seeds = range(shown.first_seed, shown.first_seed + shown.avatars)
@@ -273,6 +277,7 @@ def files(generator: Generator, manifest: dict, data: Path, run: Run, settings: 
         people=settings.people,
         seed=run.settings.get("seed", "not recorded"),
         notice="NOTICE" in made,
+        finder=card.FINDERS[subject],
     )
     return made | {"README.md": text.encode()}
 

@@ -198,8 +198,26 @@ def test_the_card_says_what_it_is_a_toy_of_and_how_to_use_it(data):
         "seeds 100000 to 100013",
         "| CC-BY-NC-4.0 | 1 |",
         "Seeds 1 to 6,",
+        "YuNet (MIT) and U2-Net (Apache-2.0). Nothing of them is in the bundle.",
     ):
         assert said in card
+
+
+@pytest.mark.parametrize(
+    ("corpus", "said"),
+    [
+        ("fullbody", "chose and cut out the pictures: YOLOv5nu (AGPL-3.0) and U2-Net"),
+        ("fullbody images.subject=matte", "of others cut out the pictures: U2-Net"),
+    ],
+)
+def test_the_card_says_which_networks_of_others_chose_the_pictures(data, corpus, said):
+    for folder in ("raw", "processed", "runs"):
+        (data / folder / "portrait").rename(data / folder / "fullbody")
+    about = data / "runs/fullbody/run.json"
+    about.write_text(about.read_text().replace('"portrait"', '"fullbody"'))
+    made = run_export(*f"corpus={corpus}".split())
+    assert said in made.read("README.md").decode()
+    assert made.manifest["subject"] == "body"
 
 
 def test_a_starter_is_halved_with_its_discriminator_and_golden_of_the_halved_weights(data):
