@@ -22,9 +22,7 @@ def test_a_notebook_is_committed_without_outputs(name):
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.parametrize(
-    ("name", "pictures"), [("01-look-at-the-data.ipynb", 4), ("02-walk-the-latent-space.ipynb", 10)]
-)
+@pytest.mark.parametrize(("name", "pictures"), PICTURES.items())
 def test_a_notebook_runs_and_shows_pictures(repro, name, pictures):
     folder = repro.folder / "notebooks"
     notebook = nbformat.read(folder / name, as_version=4)
