@@ -109,6 +109,7 @@ def test_rates_carry_their_n_and_noise_shows_no_face(measured):
     assert detector["of"] == "face"
     assert detector["avatars"]["n"] == 5
     assert detector["reals"]["n"] == 16
+    assert detector["held_out"]["n"] == sum(map(held_out, measured["names"]))
     assert detector["noise"]["share"] == 0
     assert detector["ratio"] is None  # discs have no face either
 

@@ -162,6 +162,8 @@ def test_weights_are_no_freer_than_what_they_were_started_from(data):
     assert "Commercial use: no" in made.read("README.md").decode()
     write_run(data, started_from=start | {"licence": "Apache-2.0", "commercial": True})
     assert run_export().manifest["commercial"] is True
+    write_run(data, world="real", started_from=start | {"licence": "CC0-1.0", "commercial": True})
+    assert run_export("world=real").manifest["commercial"] is False  # for the pictures' sake
 
 
 @pytest.mark.parametrize(

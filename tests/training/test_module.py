@@ -1,5 +1,6 @@
 """The algorithm: what each optimiser sees, what a step draws, what is frozen."""
 
+import copy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -77,6 +78,25 @@ def test_a_step_goes_in_the_order_of_the_reference(monkeypatch):
     both = ["train_generator", "train_discriminator"]
     lazy = ["train_generator", "regularise_path_length", "train_discriminator"]
     assert done == [*lazy, "regularise_slope", *both, *lazy, *both]
+
+
+def test_path_lengths_are_taken_of_a_part_of_the_batch(monkeypatch):
+    model = Alone("train.path_length.shrink=4")
+    seen = []
+    monkeypatch.setattr(model, "regularise_path_length", lambda labels: seen.append(len(labels)))
+    model.step(0)
+    assert seen == [8 // 4]
+
+
+def test_the_slope_is_that_at_augmented_pictures():
+    model = Alone("train.ada.start=0.8")
+    reals, labels = torch.randn(8, 3, 16, 16), torch.zeros(8, dtype=torch.long)
+    kept = copy.deepcopy(model.discriminator.state_dict())
+    for seed in (0, 1):
+        model.discriminator.load_state_dict(kept)
+        model.draws.manual_seed(seed)
+        model.regularise_slope(reals, labels)
+    assert model.seen["r1"][0] != model.seen["r1"][1]
 
 
 def test_each_part_trains_one_network_alone():

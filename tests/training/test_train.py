@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -305,6 +307,15 @@ def test_a_full_disk_keeps_the_last_checkpoint():
         trained(kimg=0.04)
     assert checkpoint().read_bytes() == before
     assert not list(checkpoint().parent.glob("*.part"))
+
+
+def test_what_diverged_is_no_checkpoint(tmp_path):
+    model = SimpleNamespace(seen={"loss_g": [torch.tensor(torch.nan)]}, pictures_seen=8)
+    model.stop_if_diverged = partial(train.module.Stylegan2.stop_if_diverged, model)
+    saved = []
+    with pytest.raises(UserError, match="diverged before 0.008 kimg"):
+        checkpoints.Checkpoints(tmp_path, 1).save(SimpleNamespace(save_checkpoint=saved.append), model)
+    assert not saved
 
 
 def test_a_checkpoint_that_would_run_code_is_not_read(tmp_path):
