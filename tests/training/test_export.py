@@ -34,6 +34,7 @@ METRICS = {
     "rows": [
         {
             "name": name,
+            "about": f"what {name} is",
             "fid": {"value": value, "n": [64, 3], "interval_95": [value - 1, value + 1]},
             "kid": {"value": value / 1000, "n": [64, 3], "interval_95": [0.01, 0.02]},
         }
@@ -182,8 +183,9 @@ def test_the_card_says_every_number_with_its_n_beside_the_rows_that_judge_it(dat
     (data / "metrics/portrait/avatars.json").write_text(json.dumps(METRICS))
     made = run_export("export.people=seeds 100000 to 100013")
     card = made.read("README.md").decode()
-    assert "| this run | 21.5 (20.5 to 22.5) | 64 / 3 | 0.0215 (0.01 to 0.02) | 64 / 3 |" in card
-    assert "| blurred reals | 88 (87 to 89) |" in card
+    assert "| this run (what this run is) | 21.5 (20.5 to 22.5) | 64 / 3 | 0.0215 (0.01 to 0.02) | 64 / 3 |" in card
+    assert "| blurred reals (what blurred reals is) | 88 (87 to 89) |" in card
+    assert "64 avatars at truncation 0.7, seeds 1-64, none picked:" in card
     assert "| these avatars | 0.91 (0.82 to 0.96) | 64 |" in card
     assert "| held-out pictures | 1 (0.44 to 1) | 3 |" in card
     assert made.manifest["metrics"] == {key: METRICS[key] for key in METRICS if key != "nearest"}

@@ -15,6 +15,7 @@ from PIL import Image
 from inference import bundle as bundles
 from inference import cli
 from inference.avatars import Avatars
+from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig
 from preprocessing import packing
 from training.report.cast import Cast, cast
@@ -85,6 +86,12 @@ def test_an_avatar_stands_beside_the_training_pictures_that_were_found_nearest(s
     assert shown.nearest[0]["picture"] == shown.people[1]["picture"]
     levels = [np.asarray(opened(near["picture"])).mean() for near in shown.nearest[0]["near"]]
     assert levels == pytest.approx([180, 60, 120], abs=4)
+
+
+def test_neighbours_that_are_no_longer_in_the_pack_are_one_line(data, tmp_path):
+    packing.write_pack(tmp_path / "pack", [np.zeros((16, 8, 3), np.uint8)], [("9", None)], "white", "f00d")
+    with pytest.raises(UserError, match=r"nearest\.json speaks of pictures that are not in .*evaluate again"):
+        cast(data / "fashion", data, tmp_path / "pack", SETTINGS)
 
 
 def test_the_commands_on_the_page_make_such_pictures(shown, data, tmp_path, monkeypatch):

@@ -313,7 +313,7 @@ def test_what_diverged_is_no_checkpoint(tmp_path):
     model = SimpleNamespace(seen={"loss_g": [torch.tensor(torch.nan)]}, pictures_seen=8)
     model.stop_if_diverged = partial(train.module.Stylegan2.stop_if_diverged, model)
     saved = []
-    with pytest.raises(UserError, match="diverged before 0.008 kimg"):
+    with pytest.raises(UserError, match=r"diverged before 0\.008 kimg"):
         checkpoints.Checkpoints(tmp_path, 1).save(SimpleNamespace(save_checkpoint=saved.append), model)
     assert not saved
 

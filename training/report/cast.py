@@ -11,6 +11,7 @@ from inference import bundle as bundles
 from inference import media
 from inference.avatars import Avatars
 from inference.bundle import Bundle
+from inference.errors import UserError
 from preprocessing import packing
 from training.report.pictures import inline
 from training.report.settings import Settings
@@ -125,6 +126,9 @@ def nearest_training(avatars: Avatars, metrics: Path, pack: Path, settings: Sett
     truncation = json.loads((metrics / "avatars.json").read_text()).get("truncation")
     opened = packing.read_pack(pack)
     position = {sha256: number for number, sha256 in enumerate(opened.index["sha256"])}
+    if not position.keys() >= {one["sha256"] for row in near.values() for one in row}:
+        stale = f"{metrics / 'nearest.json'} speaks of pictures that are not in {pack}"
+        raise UserError(f"{stale}: run python -m training.evaluate again")
 
     def training_picture(one: dict) -> dict:
         picture = media.flatten(Image.fromarray(opened.image(position[one["sha256"]])))
