@@ -135,6 +135,9 @@ def test_a_longer_training_continues_and_the_same_again_trains_nothing(capsys):
     again = trained(kimg=0.16)
     assert same(again, whole)
     assert json.loads((again / "run.json").read_text())["kimg"] == 0.16
+    with pytest.raises(UserError, match=r"max_kimg: 0\.08, and this training stands at 0\.16 already.*last\.ckpt"):
+        trained(kimg=0.08)
+    assert same(again, whole)
 
 
 def test_other_settings_data_or_weights_start_anew(capsys):
