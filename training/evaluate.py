@@ -174,7 +174,21 @@ def evaluate(
         "detector": measure_detector(avatars, reals, subject, settings),
         "nearest": nearest,
     }
-    return figures, near
+    return {"summary": summary(figures), **figures}, near
+
+
+def summary(figures: dict) -> dict[str, float | None]:
+    """Pick what `dvc metrics show` and `diff` can set side by side: they do not look into lists."""
+    rows = {row["name"]: row for row in figures["rows"]}
+    shown = {"this run": "", "starter": "starter_", "blurred reals": "blurred_"}
+    distances_of = {
+        f"{prefix}{kind}": rows[name][kind]["value"]
+        for name, prefix in shown.items()
+        for kind in ("fid", "kid")
+        if name in rows
+    }
+    detector = figures["detector"]
+    return distances_of | {"detected": detector["avatars"]["share"], "of_rate_on_reals": detector["ratio"]}
 
 
 def measure_distances(

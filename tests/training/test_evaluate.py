@@ -98,6 +98,13 @@ def test_every_row_holds_as_many_pictures_and_is_measured_against_the_held_out_o
             assert distance["interval_95"][0] <= distance["value"] <= distance["interval_95"][1]
 
 
+def test_what_dvc_sets_side_by_side_is_flat_and_as_in_the_rows(measured):
+    figures = measured["avatars"]
+    assert not any(isinstance(value, dict | list) for value in figures["summary"].values())
+    assert figures["summary"]["starter_kid"] == figures["rows"][1]["kid"]["value"]
+    assert figures["summary"]["blurred_fid"] == figures["rows"][4]["fid"]["value"]
+
+
 def test_the_same_weights_get_the_same_figures_whether_run_or_starter(measured):
     ours, starter = measured["avatars"]["rows"][:2]
     assert ours["kid"] == starter["kid"]
