@@ -268,7 +268,7 @@ def test_the_doctor_lists_bundles_with_their_licences_and_broken_ones_with_the_r
     monkeypatch.setenv("DRAMATIS_BUNDLES", f"{os.environ['DRAMATIS_BUNDLES']}{os.pathsep}{Path('bundles').resolve()}")
     dramatis("doctor", "--json")
     findings = json.loads(capsys.readouterr().out)
-    by_name = {bundle["name"]: bundle for bundle in findings["bundles"]}
+    by_name = {bundle["name"]: bundle for bundle in reversed(findings["bundles"])}  # the first is the one that is used
     assert by_name["portrait"]["licences"]["weights"] == "CC0-1.0"
     assert "wrong sha256" in by_name["broken"]["why"]
     assert {part["package"]: part["version"] for part in findings["packages"]}["av"] == av.__version__

@@ -50,7 +50,7 @@ def test_gallery_and_truth_are_complete(whole):
     originals = truth.filter(polars.col("transform").is_null())
     assert (
         [one["name"] for one in people]
-        == [f"fashion-{index:04d}" for index in range(14)]
+        == [f"fashion-{index:04d}" for index in range(24)]
         == originals["name"].to_list()
     )
     assert {one["author"] for one in people} == {"Dramatis demo world"}
@@ -73,7 +73,7 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_bytes(whole, tmp_p
     pictures = {
         path.name: path.stat().st_mtime_ns for path in journals[0].parent.glob("pictures/*") if path.stem in done
     }
-    assert 0 < len(done) < 14
+    assert 0 < len(done) < 24
     run = start(folder)
     _, errors = run.communicate(timeout=300)
     assert run.returncode == 0, errors
@@ -96,7 +96,7 @@ def test_a_wrong_value_is_one_line(tmp_path):
     "wrong",
     [
         *("people=7", "first_seed=-1", "scale=0.1", "workers=0", "jpeg_quality=101", "png_every=0"),
-        *("site.page_length=0", "site.crawl_delay_seconds=-1", "site.exact_duplicates=15", "site.near_duplicates=15"),
+        *("site.page_length=0", "site.crawl_delay_seconds=-1", "site.exact_duplicates=25", "site.near_duplicates=25"),
         *("site.slow_seconds=-1", "site.retry_after_seconds=-1", "site.huge_bytes=0"),
     ],
 )
