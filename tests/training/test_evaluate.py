@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
 from inference import bundle
@@ -16,6 +17,7 @@ from inference.networks.stylegan2 import Generator, GeneratorConfig
 from preprocessing import packing
 from training import evaluate
 from training.metrics import detectors, neighbours
+from training.stylegan2 import measuring
 from training.stylegan2.data import held_out
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +35,8 @@ def composed(*overrides: str):
         return compose("training/evaluate", overrides=["corpus=portrait", *overrides])
 
 
-def settings(*overrides: str) -> evaluate.Settings:
-    return evaluate.stage.settings(composed(*overrides), "evaluate", evaluate.Settings)
+def settings(*overrides: str) -> measuring.Settings:
+    return measuring.stage.settings(composed(*overrides), "evaluate", measuring.Settings)
 
 
 def generator(config: GeneratorConfig = CONFIG) -> Generator:
@@ -173,10 +175,15 @@ def test_a_damaged_run_is_one_line(tmp_path, monkeypatch, damage, line):
 
 def test_avatars_do_not_depend_on_the_batch_and_follow_the_seeds():
     network = generator().eval()
-    whole = evaluate.make(network, range(3, 9), 0.7, 6)
+    whole = measuring.make(network, range(3, 9), 0.7, 6)
     assert whole.shape == (6, 16, 16, 3)
-    assert np.abs(whole.astype(int) - evaluate.make(network, range(3, 9), 0.7, 4)).max() <= 1
-    assert np.abs(whole[2:].astype(int) - evaluate.make(network, range(5, 9), 0.7, 6)).max() <= 1
+    assert np.abs(whole.astype(int) - measuring.make(network, range(3, 9), 0.7, 4)).max() <= 1
+    assert np.abs(whole[2:].astype(int) - measuring.make(network, range(5, 9), 0.7, 6)).max() <= 1
+
+
+def test_a_run_that_there_is_not_is_named_with_those_that_there_are():
+    with pytest.raises(UserError, match="run=nobody is none of stylegan2"):
+        evaluate.main(OmegaConf.merge(composed(), {"run": "nobody"}))
 
 
 def test_wrong_settings_are_named():
