@@ -64,7 +64,7 @@ class Checkpoints(pl.Callback):
             self.save(trainer, module)
         if told:
             if trainer.is_global_zero:
-                print(f"stopped at {module.pictures_seen / 1000:.3f} kimg: run it again to go on", file=sys.stderr)
+                print(f"stopped at {module.progress}: run it again to go on", file=sys.stderr)
             raise SystemExit(128 + (self.told_to_stop or signal.SIGTERM))
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -1,6 +1,5 @@
 """What a run says of itself: run.json."""
 
-import dataclasses
 import platform
 import shlex
 import sys
@@ -9,38 +8,37 @@ from datetime import UTC, datetime
 import torch
 from omegaconf import DictConfig
 
-from preprocessing.packing import Pack
 from training import provenance
-from training.stylegan2 import data, module
 
 SCHEMA = 1
 
 
 def describe(
-    model: module.Stylegan2, pack: Pack, config: DictConfig, settings: dict, seconds: float, started_from: dict | None
+    config: DictConfig,
+    network: dict,
+    shown: dict,
+    seconds: float,
+    device: torch.device,
+    data: dict,
+    started_from: dict | None,
+    settings: dict,
 ) -> dict:
-    """Say what was trained on what, from what, with which command, where and for how long."""
+    """Say what was trained on what, from what, with which command, where and for how long; `shown` in its own unit."""
     return {
         "schema": SCHEMA,
         **{key: config[key] for key in ("run", "corpus", "world", "profile")},
-        "network": dataclasses.asdict(model.generator.config),
-        "kimg": model.pictures_seen / 1000,
+        "network": network,
+        **shown,
         "seconds": round(seconds, 1),
-        "device": device_name(model.device),
+        "device": device_name(device),
         "torch": torch.__version__,
-        "data": of_data(pack),
+        "data": data,
         "started_from": started_from,
         "command": command(),
         "settings": settings,
         "git": provenance.revision(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def of_data(pack: Pack) -> dict:
-    about = {key: getattr(pack, key) for key in ("fingerprint", "width", "height", "background")}
-    parts = {part: len(data.positions(pack, part)) for part in ("train", "held_out")}
-    return {**about, "count": len(pack), **parts}
 
 
 def command() -> str:

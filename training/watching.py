@@ -26,8 +26,10 @@ class Settings(stage.Settings):
     entity: str | None
 
 
-def opened(settings: Settings, name: str, job: str, folder: Path, config: dict) -> "wandb.Run | None":
-    """Open the run that a work folder belongs to, anew or again; None where W&B is disabled."""
+def opened(
+    settings: Settings, name: str, job: str, folder: Path, config: dict, axis: str = "kimg"
+) -> "wandb.Run | None":
+    """Open the run that a work folder belongs to, anew or again, drawn over `axis`; None where W&B is disabled."""
     if settings.mode == "disabled":
         return None
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -57,8 +59,8 @@ def opened(settings: Settings, name: str, job: str, folder: Path, config: dict) 
     except wandb.Error as error:
         line = " ".join(str(error).split())
         raise UserError(f"wandb.mode={settings.mode}: {line}: run `wandb login`, or watch offline") from None
-    run.define_metric("kimg")
-    run.define_metric("*", step_metric="kimg")
+    run.define_metric(axis)
+    run.define_metric("*", step_metric=axis)
     return run
 
 

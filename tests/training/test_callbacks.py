@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from inference.errors import UserError
-from training import callbacks
+from training.stylegan2 import callbacks
 
 
 def pair(pictures_seen: int, batch: int = 10) -> SimpleNamespace:
@@ -37,7 +37,7 @@ def test_no_half_life_keeps_no_average():
 def test_rows_after_the_last_checkpoint_and_torn_ones_are_forgotten(tmp_path):
     ticks = callbacks.Ticks(tmp_path, 1, 10, (torch.zeros(0), torch.zeros(0)))
     (tmp_path / "history.csv").write_text("kimg,seconds\n1,5\n2,9\n3,12\n4,1")
-    ticks._forget_rows_after(2)
+    ticks.history.forget_after(2)
     assert (tmp_path / "history.csv").read_text() == "kimg,seconds\n1,5\n2,9\n"
 
 
@@ -45,8 +45,8 @@ def test_rows_after_the_last_checkpoint_and_torn_ones_are_forgotten(tmp_path):
 def test_a_history_without_a_whole_header_begins_anew(tmp_path, torn):
     (tmp_path / "history.csv").write_text(torn)
     ticks = callbacks.Ticks(tmp_path, 1, 10, None)
-    ticks._forget_rows_after(2)
-    ticks._write({"kimg": 3.0})
+    ticks.history.forget_after(2)
+    ticks.history.append({"kimg": 3.0})
     assert (tmp_path / "history.csv").read_text().splitlines() == [",".join(callbacks.HISTORY), "3" + "," * 13]
 
 

@@ -12,8 +12,8 @@ from inference.errors import UserError
 from inference.networks.stylegan2 import GeneratorConfig
 from scraping import stage
 from training.stylegan2 import module
+from training.stylegan2.fitting import Settings
 from training.stylegan2.module import Stylegan2
-from training.train import Settings
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 PICTURES = GeneratorConfig(16, 16, channel_base=64, channel_max=8, z_dim=8, w_dim=8)

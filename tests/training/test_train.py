@@ -20,7 +20,8 @@ from safetensors.torch import load_file
 
 from inference.errors import UserError
 from preprocessing import packing
-from training import callbacks, checkpoints, train
+from training import checkpoints, train
+from training.stylegan2 import callbacks, module
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
@@ -228,6 +229,7 @@ BOTH = """
 from hydra import compose, initialize_config_dir
 import sys, torch
 from training import train
+from training.stylegan2.module import Stylegan2
 
 def keep(self):
     state = self.state_dict()
@@ -236,7 +238,7 @@ def keep(self):
     state["gradient"] = self.generator.synthesis.b4.const.grad
     torch.save(state, f"rank{self.global_rank}.pt")
 
-train.module.Stylegan2.on_train_end = keep
+Stylegan2.on_train_end = keep
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     train.main(compose("training/train", overrides=sys.argv[2:]))
 """
@@ -314,7 +316,7 @@ def test_a_full_disk_keeps_the_last_checkpoint():
 
 def test_what_diverged_is_no_checkpoint(tmp_path):
     model = SimpleNamespace(seen={"loss_g": [torch.tensor(torch.nan)]}, pictures_seen=8)
-    model.stop_if_diverged = partial(train.module.Stylegan2.stop_if_diverged, model)
+    model.stop_if_diverged = partial(module.Stylegan2.stop_if_diverged, model)
     saved = []
     with pytest.raises(UserError, match=r"diverged before 0\.008 kimg"):
         checkpoints.Checkpoints(tmp_path, 1).save(SimpleNamespace(save_checkpoint=saved.append), model)

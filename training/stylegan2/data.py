@@ -28,6 +28,12 @@ def positions(pack: Pack, part: str) -> list[int]:
     return [position for position, name in enumerate(pack.index["sha256"]) if held_out(name) in chosen]
 
 
+def about(pack: Pack) -> dict:
+    """Say of a pack what a run says of it."""
+    said = {key: getattr(pack, key) for key in ("fingerprint", "width", "height", "background")}
+    return {**said, "count": len(pack), **{part: len(positions(pack, part)) for part in ("train", "held_out")}}
+
+
 def flat(picture: np.ndarray) -> np.ndarray:
     """Lay a picture with transparency on white: HxWx3 uint8."""
     if picture.shape[2] == 3:

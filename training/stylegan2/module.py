@@ -60,7 +60,7 @@ class AdaSettings(stage.Settings):
 
 
 class Settings(stage.Settings):
-    """The algorithm's own settings; what the trainer needs beside them is in training/train.py."""
+    """The algorithm's own settings; what the trainer needs beside them is in fitting.py."""
 
     generator: GeneratorSettings
     discriminator: DiscriminatorSettings
@@ -105,6 +105,10 @@ class Stylegan2(pl.LightningModule):
     @property
     def pictures_seen(self) -> int:
         return self.steps * self.settings.batch
+
+    @property
+    def progress(self) -> str:
+        return f"{self.pictures_seen / 1000:.3f} kimg"
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for each network, lr and betas corrected for the steps that lazy regularisation adds (1912.04958, B)."""

@@ -1,6 +1,5 @@
 """What happens beside the steps of a training: its greeting, the average of the weights, ticks, samples, its end."""
 
-import csv
 import io
 import json
 import time
@@ -18,6 +17,8 @@ from inference.networks.stylegan2 import to_uint8
 from preprocessing.packing import Pack
 from scraping import stage
 from training import record
+from training.history import History
+from training.stylegan2 import data
 
 HISTORY = (
     *("kimg", "seconds", "kimg_per_second", "loss_g", "loss_d", "r1", "path_length", "p", "r_t"),
@@ -38,7 +39,7 @@ class Greeting(pl.Callback):
             sum(parameter.numel() for parameter in network.parameters()) / 1e6
             for network in (model.generator, model.discriminator)
         )
-        about = record.of_data(self.pack)
+        about = data.about(self.pack)
         pictures = f"{about['train']} pictures of {about['width']}x{about['height']} ({about['held_out']} held out)"
         networks = f"a StyleGAN2 of {generator:.2f} M and {discriminator:.2f} M parameters"
         many = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
@@ -70,7 +71,7 @@ class Ticks(pl.Callback):
     """Write a row of history every `kimg` thousand pictures: to history.csv, to the loggers and to the terminal."""
 
     def __init__(self, folder: Path, kimg: float, total_kimg: float, held_out: tuple[Tensor, Tensor] | None) -> None:
-        self.path = folder / "history.csv"
+        self.history = History(folder / "history.csv", HISTORY)
         self.kimg, self.total_kimg = kimg, total_kimg
         self.held_out = held_out  # a batch never trained on: uint8 [N, 3, H, W], labels [N]
         self.seconds = 0.0  # of training, over all its runs
@@ -88,7 +89,7 @@ class Ticks(pl.Callback):
         hidden = None if trainer.is_global_zero else True  # None: where there is no terminal
         self.bar = tqdm(total=self.total_kimg, initial=self.first_kimg, unit="kimg", disable=hidden)
         if trainer.is_global_zero:
-            self._forget_rows_after(self.last_kimg)
+            self.history.forget_after(self.last_kimg)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:
         now = module.pictures_seen / 1000
@@ -118,7 +119,7 @@ class Ticks(pl.Callback):
             row["scores_held_out"] = self._score_of_held_out(module, *self.held_out)
         self.last_kimg, self.last_time = now, clock
         if trainer.is_global_zero:
-            self._write(row)
+            self.history.append(row)
             for logger in trainer.loggers:
                 logger.log_metrics(row, step=module.steps)
             self._tell(row)
@@ -132,25 +133,6 @@ class Ticks(pl.Callback):
         pictures, labels = module.prepared((pictures.to(module.device), labels.to(module.device)))
         seen = module.augment(pictures, torch.Generator().manual_seed(module.steps))
         return float(module.discriminator(seen, labels if module.generator.config.classes else None).mean())
-
-    def _write(self, row: dict) -> None:
-        new = not self.path.exists()
-        with open(self.path, "a", newline="") as stream:
-            writer = csv.DictWriter(stream, HISTORY, restval="")
-            if new:
-                writer.writeheader()
-            writer.writerow({name: f"{row[name]:.6g}" for name in HISTORY if name in row})
-
-    def _forget_rows_after(self, kimg: float) -> None:
-        """Drop what a killed run wrote after its last checkpoint: it is about to happen again."""
-        if not self.path.exists():
-            return
-        lines = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        if not lines:  # a full disk left not even the header whole
-            self.path.unlink()
-            return
-        kept = [row for row in lines[1:] if float(row.split(",")[0]) <= kimg + 1e-9]
-        stage.write_atomically(self.path, "".join([lines[0], *kept]).encode())
 
     def _tell(self, row: dict) -> None:
         figures = {"G": f"{row['loss_g']:.2f}", "D": f"{row['loss_d']:.2f}", "p": f"{row['p']:.2f}"}
