@@ -9,7 +9,6 @@ Nothing here can run what a file says: no pickle, no path out of a manifest, not
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -18,59 +17,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inference import strangers
+from inference import golden, kinds, manifest, strangers
 from inference.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import: a wrong name is told before
     import torch
+    from torch import nn
 
     from inference.networks.stylegan2 import Generator, GeneratorConfig
+    from inference.networks.wav2lip import Wav2LipConfig
 
-SCHEMA = 1
-MANIFEST = "bundle.json"
-MODEL, DIRECTIONS, GOLDEN = "model.safetensors", "directions.safetensors", "golden.safetensors"
-DISCRIMINATOR = "discriminator.safetensors"
-ASKED_FOR = (DISCRIMINATOR,)  # hashed when it is read, not on load: only training wants it
-GOLDEN_PSI = 0.7
+SCHEMA, MANIFEST, MODEL = manifest.SCHEMA, manifest.FILE, manifest.MODEL
+GOLDEN, GOLDEN_PSI = golden.FILE, golden.PSI
+DIRECTIONS, DISCRIMINATOR, ONNX = "directions.safetensors", "discriminator.safetensors", "model.onnx"
+ASKED_FOR = (DISCRIMINATOR, ONNX)  # hashed when they are read, not on load: training and the other back end want them
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30
-MAX_FILES = 32
-MAX_GOLDEN = 64
-MAX_CLAMP = 1 << 16
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,16})?")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-
-# What a manifest must hold. Everything else in it is carried along unread.
-FIELDS: dict[str, type] = {
-    "name": str,
-    "version": str,
-    "task": str,
-    "network": dict,
-    "precision": str,
-    "files": dict,
-    "licences": dict,
-    "commercial": bool,
-    "demo": bool,
-    "subject": str,
-    "provenance": dict,
-    "metrics": dict,
-    "created": str,
-}
-PRECISIONS = ("float32", "float16")
-# What a network may be: bounds on the allocation, twice of what anybody trains.
-BOUNDS = {
-    "height": (8, 2048),
-    "width": (8, 2048),
-    "channel_base": (8, 1 << 17),
-    "channel_max": (1, 1024),
-    "z_dim": (1, 1024),
-    "w_dim": (1, 1024),
-    "mapping_layers": (1, 16),
-    "image_channels": (3, 3),
-    "classes": (0, 1000),
-}
+COMMANDS = {"avatar": "dramatis generate", "sync": "python -m preprocessing.sync", "lipsync": "dramatis lipsync"}
 
 
 @dataclass(frozen=True)
@@ -100,11 +64,22 @@ class Bundle:
         """Tell a shipped starter from a bundle of the user's own training."""
         return self.folder.resolve().parent == _root() / "data" / "starters"
 
-    @cached_property
-    def config(self) -> "GeneratorConfig":
-        from inference.networks.stylegan2 import GeneratorConfig
+    @property
+    def task(self) -> str:
+        return self.manifest["task"]
 
-        return GeneratorConfig(**{key: value for key, value in self.manifest["network"].items() if key != "kind"})
+    @cached_property
+    def config(self) -> "GeneratorConfig | Wav2LipConfig":
+        return kinds.config(self.manifest["network"])
+
+    def require(self, task: str) -> "Bundle":
+        """Give itself where it is for this task; else `UserError`."""
+        if self.task != task:
+            raise UserError(
+                f"bundle {self.name} is for {self.task} (`{COMMANDS[self.task]}`), and one for {task} was expected: "
+                f"`dramatis doctor` lists what there is"
+            )
+        return self
 
     def read(self, file: str) -> bytes:
         """Read a file that the manifest lists, whole and of the hash that stands there; else `UserError`."""
@@ -129,24 +104,23 @@ class Bundle:
             raise UserError(f"{self.folder / file} is no safetensors file: {_one_line(error)}") from None
         return {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
 
-    def generator(self) -> "Generator":
-        """Build the generator and fill it: float32, for evaluation, without gradients."""
-        import torch
-
-        from inference.networks.stylegan2 import Generator
-
-        weights = self.tensors(MODEL)
+    def network(self) -> "nn.Module":
+        """Build the network and fill it: float32, for evaluation, without gradients."""
+        kind, weights = self.manifest["network"]["kind"], self.tensors(MODEL)
         found = {name: list(value.shape) for name, value in weights.items()}
-        self._compare(_frame(self.config), found)  # before anything of such a size is allocated
-        with torch.random.fork_rng(devices=[]):  # the weights drawn to be overwritten are not the caller's draws
-            generator = Generator(self.config)
-        self._compare({name: list(value.shape) for name, value in generator.state_dict().items()}, found, exactly=True)
-        generator.load_state_dict(weights)
-        return generator.eval().requires_grad_(False)
+        self._compare(kinds.frame(kind, self.config), found)  # before anything of such a size is allocated
+        network = kinds.build(kind, self.config)
+        self._compare({name: list(value.shape) for name, value in network.state_dict().items()}, found, exactly=True)
+        network.load_state_dict(weights)
+        return network.eval().requires_grad_(False)
+
+    def generator(self) -> "Generator":
+        """Build the network of avatars."""
+        return self.require("avatar").network()
 
     def directions(self) -> Directions:
         """Read the principal directions; named ones where the manifest names them."""
-        tensors = self.tensors(DIRECTIONS)
+        tensors = self.require("avatar").tensors(DIRECTIONS)
         parts = [tensors.get(key) for key in ("components", "sigmas", "mean")]
         shapes = [None if part is None else tuple(part.shape) for part in parts]
         w_dim, count = self.config.w_dim, shapes[0][0] if shapes[0] else 0
@@ -157,21 +131,9 @@ class Bundle:
         names = self.manifest.get("directions", {}).get("names", {})
         return Directions(*parts, names={name: row for name, row in names.items() if 0 <= row < count})
 
-    def check(self) -> int:
-        """Make the golden pictures again and give the largest difference, in levels of 255; 0 or 1 is the same."""
-        import torch
-
-        from inference.networks.stylegan2 import to_uint8
-
-        golden, config = self.tensors(GOLDEN), self.config
-        shapes = {name: tuple(value.shape) for name, value in golden.items()}
-        count = max(1, min((MAX_GOLDEN, *shapes.get("z", ())[:1])))
-        wanted = {"z": (count, config.z_dim), "image": (count, config.height, config.width, config.image_channels)}
-        if shapes != wanted | ({"labels": (count,)} if config.classes else {}):
-            raise UserError(f"{self.folder / GOLDEN}: tensors of shapes {shapes} are no golden pictures of its network")
-        with torch.inference_mode():
-            pictures = to_uint8(self.generator()(golden["z"], golden.get("labels"), psi=GOLDEN_PSI, noise="const"))
-        return int((pictures.int() - golden["image"].int()).abs().max())
+    def check(self) -> float:
+        """Make the golden pictures or features again and give the largest difference; see `golden.difference`."""
+        return golden.difference(self)
 
     def _compare(self, wanted: dict[str, list[int]], found: dict[str, list[int]], exactly: bool = False) -> None:
         """Compare shapes by name; with `exactly`, what nobody wanted is refused, too."""
@@ -185,23 +147,23 @@ class Bundle:
 
 def write(
     folder: Path,
-    manifest: Mapping[str, Any],
+    about: Mapping[str, Any],
     tensors: Mapping[str, Mapping[str, "torch.Tensor"]],
     files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write a bundle whole or not at all, replacing what stands there, and read it back.
 
     `tensors` goes by file name (`MODEL`, `DIRECTIONS`, `GOLDEN`, `DISCRIMINATOR`), `files` holds the bytes of the
-    rest (preview.png, README.md). `schema` and `files` of the manifest are filled in here; with precision float16 the
-    weights of the two networks are halved, but for vectors and scalars, which cost nothing.
+    rest (model.onnx, preview.png, README.md). `schema` and `files` of the manifest, `about`, are filled in here; with
+    precision float16 the weights of the two networks are halved, but for vectors and scalars, which cost nothing.
     """
-    half = manifest["precision"] == "float16"
+    half = about["precision"] == "float16"
     contents = dict(files or {})
     for file, state in tensors.items():
         contents[file] = _pack(state, half and file in (MODEL, DISCRIMINATOR))
     hashes = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(contents.items())}
-    full = {"schema": SCHEMA, **manifest, "files": hashes}
-    _check(full, folder / MANIFEST)
+    full = {"schema": SCHEMA, **about, "files": hashes}
+    manifest.check(full, folder / MANIFEST)
     contents[MANIFEST] = (json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     arriving, leaving = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     for rest in (arriving, leaving):
@@ -219,18 +181,18 @@ def write(
 def load(name: str | Path) -> Bundle:
     """Find a bundle by name or path and check its manifest and the hash of every file; `UserError` for what is wrong.
 
-    The one file left unread is the discriminator of a starter: it is checked when it is asked for.
+    Left unread are the discriminator of a starter and the ONNX file: they are checked when they are asked for.
     """
     folder = find(name)
     path = folder / MANIFEST
     data = _read_capped(path, MAX_MANIFEST_BYTES)
     try:
-        manifest = strangers.parse(data)
+        about = strangers.parse(data)
     except ValueError as error:
         raise UserError(f"{path} cannot be read: {_one_line(error)}: copy or export the bundle anew") from None
-    _check(manifest, path)
-    bundle = Bundle(manifest, folder, hashlib.sha256(data).hexdigest())
-    for file in manifest["files"]:
+    manifest.check(about, path)
+    bundle = Bundle(about, folder, hashlib.sha256(data).hexdigest())
+    for file in about["files"]:
         if file not in ASKED_FOR:
             bundle.read(file)
     return bundle
@@ -240,7 +202,7 @@ def find(name: str | Path) -> Path:
     """Give the folder of a bundle: an existing path, else by name in `places()`; `UserError` names the known ones."""
     if (Path(name) / MANIFEST).exists():
         return Path(name)
-    if NAME.fullmatch(str(name)):
+    if manifest.NAME.fullmatch(str(name)):
         for place in places():
             if (place / str(name) / MANIFEST).exists():
                 return place / str(name)
@@ -257,24 +219,11 @@ def places() -> list[Path]:
 def installed() -> Iterator[Path]:
     """Give every folder in `places()` that holds a manifest, checked or not."""
     for place in places():
-        yield from sorted(manifest.parent for manifest in place.glob(f"*/{MANIFEST}"))
+        yield from sorted(file.parent for file in place.glob(f"*/{MANIFEST}"))
 
 
 def _root() -> Path:
     return Path(__file__).resolve().parent.parent
-
-
-def _frame(config: "GeneratorConfig") -> dict[str, list[int]]:
-    """Give the shapes of the weights that decide on a network's memory.
-
-    A network without storage (torch's meta device) would tell all of them, and takes seconds of imports to do so.
-    """
-    shapes = {f"mapping.fc{layer}.bias": [config.w_dim] for layer in range(config.mapping_layers)}
-    for level in config.levels:
-        channels = config.channels(level)
-        shapes[f"synthesis.b{level}.conv1.weight"] = [channels, channels, 3, 3]
-        shapes[f"synthesis.b{level}.conv1.noise_const"] = list(config.extent(level))
-    return shapes
 
 
 def _pack(state: Mapping[str, "torch.Tensor"], half: bool) -> bytes:
@@ -304,71 +253,6 @@ def _read_capped(path: Path, limit: int) -> bytes:
             return stream.read(limit)
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}: copy or export the bundle anew") from None
-
-
-def _check(manifest: Any, path: Path) -> None:
-    """Refuse a manifest that this version cannot read or that lies about itself."""
-
-    def refuse(why: str) -> None:
-        raise UserError(f"{path}: {why}")
-
-    if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
-        refuse("no bundle's manifest: a JSON object with a number `schema` was expected")
-    if manifest["schema"] > SCHEMA:
-        refuse(f"schema {_shown(manifest['schema'])} is newer than {SCHEMA}, the newest read here: update dramatis")
-    if manifest["schema"] != SCHEMA:
-        refuse(f"schema {_shown(manifest['schema'])} is unknown, {SCHEMA} was expected")
-    for field, kind in FIELDS.items():
-        if type(manifest.get(field)) is not kind:
-            refuse(f"`{field}` must be {kind.__name__}, got {_shown(manifest.get(field))}")
-    if not NAME.fullmatch(manifest["name"]):
-        refuse(f"name {_shown(manifest['name'])} must be letters, digits, _ and -")
-    if manifest["precision"] not in PRECISIONS:
-        refuse(f"precision {_shown(manifest['precision'])} is none of {', '.join(PRECISIONS)}")
-    if len(manifest["files"]) > MAX_FILES:
-        refuse(f"`files` lists {len(manifest['files'])} files, more than {MAX_FILES}")
-    for file, digest in manifest["files"].items():
-        if not MEMBER.fullmatch(file) or file == MANIFEST:
-            refuse(f"file name {_shown(file)} must be letters, digits, _ and - with one ending, in the bundle's folder")
-        if not (isinstance(digest, str) and SHA256.fullmatch(digest)):
-            refuse(f"files: {_shown(digest)} of {file} is no sha256")
-    if MODEL not in manifest["files"]:
-        refuse(f"`files` must list {MODEL}")
-    _check_names(manifest, refuse)
-    _check_network(manifest["network"], refuse)
-
-
-def _check_names(manifest: dict, refuse: Any) -> None:
-    directions = manifest.get("directions", {})
-    names = directions.get("names", {}) if isinstance(directions, dict) else None
-    if not (isinstance(names, dict) and all(type(row) is int for row in names.values())):
-        refuse(f"`directions.names` must give a row for each name, got {_shown(names)}")
-
-
-def _check_network(network: dict, refuse: Any) -> None:
-    """Bound a network before anything of it is allocated."""
-    if network.get("kind") != "stylegan2":
-        refuse(f"network kind {_shown(network.get('kind'))} is unknown, stylegan2 was expected")
-    for key in network.keys() - BOUNDS.keys() - {"kind", "conv_clamp"}:
-        refuse(f"network has an unknown key {_shown(key)}")
-    for key, (low, high) in BOUNDS.items():
-        value = network.get(key)
-        if type(value) is not int or not low <= value <= high:
-            refuse(f"network {key} {_shown(value)} must be a whole number from {low} to {high}")
-    clamp = network.get("conv_clamp")
-    if clamp is not None and not (type(clamp) in (int, float) and 0 < clamp <= MAX_CLAMP):
-        refuse(f"network conv_clamp {_shown(clamp)} must be null or a number above 0, {MAX_CLAMP} at most")
-    height, width = network["height"], network["width"]
-    longer, shorter = max(height, width), min(height, width)
-    if longer & (longer - 1) or longer // shorter not in (1, 2, 4) or longer % shorter:
-        refuse(f"network of {width}x{height} pixels: the longer side must be 4 * 2^n, the shorter as long, 1/2 or 1/4")
-    if network["channel_base"] < longer:
-        refuse(f"network channel_base {network['channel_base']} must be at least {longer}: a level has no channel else")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _one_line(error: BaseException) -> str:

@@ -34,10 +34,11 @@ PARTS = (
     Part("typer", "typer", "MIT", "this command", needed=True),
     Part("c2pa-python", "c2pa", "MIT OR Apache-2.0", "marks what is made", needed=True),
     Part("cryptography", "cryptography", "Apache-2.0 OR BSD-3-Clause", "signs the marks", needed=True),
-    Part("av", "av", "BSD-3-Clause; its wheel brings x264 (GPL-2.0-or-later)", "writes videos"),
-    Part("onnxruntime", "onnxruntime", "MIT", "runs the matte network"),
+    Part("av", "av", "BSD-3-Clause; its wheel brings x264 (GPL-2.0-or-later)", "reads and writes videos and sound"),
+    Part("onnxruntime", "onnxruntime", "MIT", "runs the speech detector, the matte and exported graphs"),
     Part("opencv-python-headless", "cv2", "Apache-2.0", "finds faces"),
     Part("anny", "anny", "Apache-2.0", "the rendered body"),
+    Part("espeakng-loader", "espeakng_loader", "GPL-3.0-or-later (eSpeak NG)", "speaks in the demo talks alone"),
     Part("ultralytics", "ultralytics", "AGPL-3.0", "finds people, in preprocessing alone"),
     Part("rembg", "rembg", "MIT", "the second matte backend"),
     Part("openvino", "openvino", "Apache-2.0", "a faster matte"),
@@ -45,17 +46,30 @@ PARTS = (
     Part("hydra-core", "hydra", "MIT", "configures the pipeline"),
     Part("dvc", "dvc", "Apache-2.0", "reproduces the pipeline"),
     Part("wandb", "wandb", "MIT", "watches the training"),
+    Part("onnx", "onnx", "Apache-2.0", "writes graphs, in exports"),
+    Part("onnxscript", "onnxscript", "MIT", "writes graphs, in exports"),
 )
+
+# What the line of a bundle says of its network: width and height of its pictures, and the share of Wav2Lip's channels.
+WHAT = {
+    "avatar": "avatars {0}x{1}",
+    "sync": "sync expert {0}x{1} at width {2:g}",
+    "lipsync": "lip-sync {0}x{1} at width {2:g}",
+}
+LIPSYNC = ("av", "onnxruntime", "opencv-python-headless")  # what lip-sync needs besides what avatars do
 
 
 def examine() -> dict[str, Any]:
-    """Look at everything; `ready` tells whether avatars can be made here."""
+    """Look at everything; `ready` tells whether avatars can be made here, `ready_to_lipsync` the other."""
     parts = [_part(part) for part in PARTS]
     found = [_bundle(folder) for folder in bundles.installed()]
     certificate = _certificate()
-    needed = all(part["version"] for part in parts if part["needed"])
+    able = certificate["usable"] and all(part["version"] for part in parts if part["needed"])
+    lips = able and all(part["version"] for part in parts if part["package"] in LIPSYNC)
+    tasks = {bundle["task"] for bundle in found if bundle["usable"]}
     return {
-        "ready": needed and certificate["usable"] and any(bundle["usable"] for bundle in found),
+        "ready": able and "avatar" in tasks,
+        "ready_to_lipsync": lips and "lipsync" in tasks,
         "dramatis": {"version": version(), "licence": "Apache-2.0"},
         "machine": _machine(),
         "bundles": found,
@@ -87,7 +101,10 @@ def lines(findings: dict[str, Any]) -> list[str]:
             for part in findings["packages"]
         ),
         *_copyleft(findings["packages"]),
-        "ready to make avatars" if findings["ready"] else "not ready to make avatars: see what is missing above",
+        *(
+            f"ready to {what}" if findings[key] else f"not ready to {what}: see what is missing above"
+            for key, what in (("ready", "make avatars"), ("ready_to_lipsync", "lip-sync"))
+        ),
     ]
 
 
@@ -119,14 +136,22 @@ def _bundle(folder: Path) -> dict[str, Any]:
         "usable": True,
         "version": manifest["version"],
         "starter": bundle.is_starter,
-        "subject": manifest["subject"],
-        "pixels": [manifest["network"]["width"], manifest["network"]["height"]],
+        "task": bundle.task,
+        "subject": manifest.get("subject"),
+        "network": manifest["network"],
+        "pixels": _pixels(manifest["network"]),
         "kimg": manifest["provenance"].get("kimg"),
+        "steps": manifest["provenance"].get("steps"),
         "demo": manifest["demo"],
         "commercial": manifest["commercial"],
         "licences": manifest["licences"],
         "sha256": bundle.sha256,
     }
+
+
+def _pixels(network: dict[str, Any]) -> list[int]:
+    """Give width and height of the pictures that a network makes or looks at."""
+    return [network["edge"]] * 2 if "edge" in network else [network["width"], network["height"]]
 
 
 def _bundle_line(bundle: dict[str, Any] | None) -> str:
@@ -135,12 +160,12 @@ def _bundle_line(bundle: dict[str, Any] | None) -> str:
     if not bundle["usable"]:
         return f"  {bundle['name']:<12} BROKEN    {bundle['why']}"
     kind = "starter" if bundle["starter"] else "exported"
-    width, height = bundle["pixels"]
-    kimg = "" if bundle["kimg"] is None else f", {bundle['kimg']} kimg"
+    what = WHAT[bundle["task"]].format(*bundle["pixels"], bundle["network"]["width"])
+    trained = "".join(f", {bundle[unit]} {unit}" for unit in ("kimg", "steps") if bundle[unit] is not None)
     toy = ", a toy of the demo world" if bundle["demo"] else ""
     use = "commercial use allowed" if bundle["commercial"] else "no commercial use"
     licences = ", ".join(f"{part} {_licence(licence)}" for part, licence in bundle["licences"].items())
-    return f"  {bundle['name']:<12} {kind:<9} {width}x{height}{kimg}{toy}; {licences}; {use}"
+    return f"  {bundle['name']:<12} {kind:<9} {what}{trained}{toy}; {licences}; {use}"
 
 
 def _licence(licence: Any) -> str:

@@ -3,6 +3,7 @@
 import copy
 import json
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_a_starter_in_half_precision_fills_networks_of_full_precision(tmp_path, 
 
 
 def write_starter(folder: Path, trained: tuple[Generator, Generator, Discriminator]) -> None:
-    config = {key: getattr(trained[1].config, key) for key in bundle.BOUNDS}
+    config = asdict(trained[1].config)
     about = {"name": "people", "version": "1", "task": "avatar", "network": {"kind": "stylegan2", **config}}
     about |= {
         "precision": "float16",
