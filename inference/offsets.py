@@ -56,7 +56,7 @@ def embed(expert: nn.Module, frames: np.ndarray, mel: np.ndarray) -> tuple[np.nd
     with torch.inference_mode():
         for start in range(0, min(1, pictures, heard) * max(pictures, heard), BATCH):
             rows = range(start, min(start + BATCH, max(pictures, heard)))
-            columns = np.stack([audio.window(mel, min(row, heard - 1), FPS) for row in rows])[:, None]
+            columns = audio.windows(mel, [min(row, heard - 1) for row in rows], FPS)[:, None]
             shown = [min(row, pictures - 1) for row in rows]
             lower = wav2lip.sync_input(np.stack([frames[row : row + FRAMES] for row in shown]))
             sound, face = expert(torch.from_numpy(columns).to(device), lower.to(device))
@@ -82,6 +82,6 @@ def read(distances: np.ndarray) -> tuple[int, float]:
 def _whole_windows(columns: int) -> int:
     """Count the frames whose window of sound ends within the mel."""
     count = 0
-    while int(count * audio.MEL_RATE / FPS) + audio.WINDOW <= columns:
+    while audio.column(count, FPS) + audio.WINDOW <= columns:
         count += 1
     return count

@@ -46,13 +46,21 @@ class Track:
 
     first: int
     boxes: list[Box] = field(default_factory=list)
-    found: list[bool] = field(default_factory=list)  # False where the box was put between its neighbours
-    scores: list[float] = field(default_factory=list)  # of the frames in which it was found
+    faces: list[Face | None] = field(default_factory=list)  # None where the box was put between its neighbours
 
     @property
     def end(self) -> int:
         """The frame after the last."""
         return self.first + len(self.boxes)
+
+    @property
+    def found(self) -> list[bool]:
+        return [face is not None for face in self.faces]
+
+    @property
+    def scores(self) -> list[float]:
+        """Of the frames in which it was found."""
+        return [face.score for face in self.faces if face]
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -64,17 +72,17 @@ class Track:
         """Give the boxes as float64 [N, 4]."""
         return np.array(self.boxes, np.float64).reshape(-1, 4)
 
-    def extend(self, frame: int, box: Box, score: float) -> None:
+    def extend(self, frame: int, face: Face) -> None:
         """Go on at a frame, filling the frames since the last one in a straight line."""
+        box = framing(face)
         if self.boxes:
             last, gap = np.array(self.boxes[-1]), frame - self.end + 1
             for step in range(1, gap):
                 between = last + (np.array(box) - last) * step / gap
                 self.boxes.append(tuple(between.tolist()))
-                self.found.append(False)
+                self.faces.append(None)
         self.boxes.append(box)
-        self.found.append(True)
-        self.scores.append(score)
+        self.faces.append(face)
 
 
 class Tracker:
@@ -110,7 +118,7 @@ class Tracker:
         left, going = set(range(len(faces))), set()
         for share, position, index in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
             if share >= self.overlap and index in left and position not in going:
-                self.tracks[position].extend(self._frame, boxes[index], faces[index].score)
+                self.tracks[position].extend(self._frame, faces[index])
                 left.discard(index)
                 going.add(position)
         missed = {position: count + 1 for position, count in self._open.items() if position not in going}
@@ -120,7 +128,7 @@ class Tracker:
         for index in sorted(left):
             self._open[len(self.tracks)] = 0
             self.tracks.append(Track(self._frame))
-            self.tracks[-1].extend(self._frame, boxes[index], faces[index].score)
+            self.tracks[-1].extend(self._frame, faces[index])
 
 
 def track(
