@@ -20,7 +20,7 @@ from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 from preprocessing import packing
 from scraping import manifest
-from training import export, provenance
+from training import export, provenance, shipping
 from training.stylegan2.discriminator import Discriminator, DiscriminatorConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +234,7 @@ def test_a_starter_is_halved_with_its_discriminator_and_golden_of_the_halved_wei
 
 
 def test_a_starter_of_less_training_or_more_bytes_than_allowed_is_refused(data, monkeypatch):
-    monkeypatch.setattr(export, "STARTER_BYTES", 20_000)
+    monkeypatch.setattr(shipping, "STARTER_BYTES", 20_000)
     with pytest.raises(UserError, match=r"a starter has at most 0\.02 MB, this one 0\.\d\d:"):
         run_export("export.starter=true")
     write_run(data, kimg=199.0)
@@ -267,6 +267,11 @@ def test_a_run_that_is_absent_incomplete_or_failed_is_refused_in_one_line(data):
     shutil.rmtree(data / "runs")
     with pytest.raises(UserError, match=r"run python -m training\.train run=stylegan2 corpus=portrait first"):
         run_export()
+
+
+def test_a_file_to_export_belongs_to_the_other_algorithms(data):
+    with pytest.raises(UserError, match=r"init=expert\.pth is for run=syncnet and run=wav2lip"):
+        run_export("init=expert.pth")
 
 
 def test_a_bundle_that_stands_there_stays_when_an_export_fails(data):
