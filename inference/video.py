@@ -1,21 +1,27 @@
 """Read and write moving pictures through PyAV: no shell, no ffmpeg binary, frames in streams.
 
-for picture in frames(path, fps=Fraction(25)):      # upright RGB, by timestamps
-    ...
-with Writer(target, 1280, 720, Fraction(25), sound) as writer:
-    writer.write(picture)
+    for picture in frames(path, fps=Fraction(25)):      # upright RGB, by timestamps
+        ...
+    with Writer(target, 1280, 720, Fraction(25), Soundtrack(speech)) as writer:
+        writer.write(picture)
+
+Whatever is broken in a file is a `MediaError` with a reason.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inference.errors import UserError
 from inference.media import MediaError
+
+if TYPE_CHECKING:
+    from inference.soundtrack import Soundtrack
 
 CODEC = "libx264"
 try:
@@ -27,6 +33,8 @@ except ImportError:
     ) from None
 
 FPS = 25
+FINE = {"crf": "16", "preset": "medium"}
+FAST = {"crf": "17", "preset": "veryfast"}
 BT709 = 1  # of ISO/IEC 23001-8, for primaries, transfer and matrix alike
 UNSPECIFIED = 2
 # Containers that hold their own bytes; none of the lists that send a reader to other files and addresses.
@@ -333,11 +341,88 @@ def _fill(container: av.container.OutputContainer, frames: Iterable[np.ndarray],
     container.mux(stream.encode(None))
 
 
-def _stream(container: av.container.OutputContainer, width: int, height: int, fps: int) -> av.VideoStream:
+def _stream(
+    container: av.container.OutputContainer,
+    width: int,
+    height: int,
+    fps: int | Fraction,
+    options: Mapping[str, str] = FINE,
+) -> av.VideoStream:
     # One thread: how x264 cuts the work decides on bytes.
-    stream = container.add_stream(CODEC, rate=fps, options={"crf": "16", "preset": "medium", "threads": "1"})
+    stream = container.add_stream(CODEC, rate=fps, options={**options, "threads": "1"})
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
     context.color_primaries = context.color_trc = context.colorspace = BT709
     context.color_range = 1  # limited, as yuv420p is by convention
     return stream
+
+
+class Writer:
+    """Encode frames as they come, and the sound beside them, into one MP4: H.264 and AAC, each encoded once.
+
+        with Writer(path, 1280, 720, Fraction(25), Soundtrack(speech)) as writer:
+            writer.write(picture)                   # uint8 HxWx3
+
+    The file stands in `path` when the block ends without an error. Its sound is as long as the soundtrack, however many
+    frames there are. An odd side loses its last row or column. The same frames and sound are the same bytes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        fps: Fraction,
+        sound: "Soundtrack | None" = None,
+        comment: str = "",
+        options: Mapping[str, str] = FAST,
+    ) -> None:
+        if CODEC not in av.codecs_available:
+            raise UserError(f"videos need {CODEC}, which this PyAV was built without: `pip install av` brings one")
+        self.width, self.height = width & ~1, height & ~1
+        self.fps = fps
+        self.count = 0
+        self.container = av.open(f"file:{path}", "w", format="mp4", options={"movflags": "+faststart"})
+        self.container.metadata["comment"] = comment
+        self.stream = _stream(self.container, self.width, self.height, fps, options)
+        self.sound = sound
+        self.heard = 0  # samples
+        self.blocks: Iterator[np.ndarray] = iter(())
+        if sound is not None:
+            self.blocks = sound.blocks()
+            self.voice = self.container.add_stream("aac", rate=self.sound.rate, layout=sound.layout)
+            self.voice.codec_context.bit_rate = 96_000 * sound.channels
+
+    def write(self, picture: np.ndarray) -> None:
+        inner = np.ascontiguousarray(picture[: self.height, : self.width])
+        frame = av.VideoFrame.from_ndarray(inner, format="rgb24").reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame.pts, frame.time_base = self.count, 1 / self.fps
+        self.container.mux(self.stream.encode(frame))
+        self.count += 1
+        self._hear_until(self.count / self.fps)
+
+    def _hear_until(self, time: Fraction | None) -> None:
+        """Encode the sound up to a time, so that the container need not hold back what came before."""
+        while time is None or self.heard < time * self.sound.rate:
+            block = next(self.blocks, None)
+            if block is None:
+                return
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=self.sound.layout)
+            frame.sample_rate, frame.time_base, frame.pts = self.sound.rate, Fraction(1, self.sound.rate), self.heard
+            self.heard += block.shape[1]
+            self.container.mux(self.voice.encode(frame))
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                if not self.count:
+                    raise ValueError("a video needs at least one frame")
+                self.container.mux(self.stream.encode(None))
+                if self.sound is not None:
+                    self._hear_until(None)
+                    self.container.mux(self.voice.encode(None))
+        finally:
+            self.container.close()
