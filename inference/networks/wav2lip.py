@@ -138,7 +138,6 @@ class Generator(nn.Module):
     def __init__(self, config: Wav2LipConfig) -> None:
         super().__init__()
         self.config = config
-        self.audio_encoder = _encoder(config, 1, GENERATOR_AUDIO)
         self.face_encoder_blocks = nn.ModuleList()
         fan_in, skips = 6, []
         for layers in FACE_ENCODER:
@@ -147,6 +146,8 @@ class Generator(nn.Module):
             self.face_encoder_blocks.append(nn.Sequential(*blocks))
             skips.append(fan_in)
         self.face_encoder_blocks[-1].append(Block(fan_in, fan_in, kernel_size=1))
+
+        self.audio_encoder = _encoder(config, 1, GENERATOR_AUDIO)
 
         self.face_decoder_blocks = nn.ModuleList()
         fan_in = config.channels(EMBEDDING)
