@@ -124,7 +124,10 @@ def _check_names(manifest: dict, refuse: Refuse) -> None:
 
 
 def _check_mel(manifest: dict, refuse: Refuse) -> None:
-    """The recipe of the sound that the network was trained on, and, of a generator, which expert taught it."""
+    """Check the recipe of the sound that the network was trained on, and which expert taught a generator.
+
+    `lead` is the frame, counted from a picture, from which on it is heard: -1 as published generators were trained.
+    """
     mel, lead = manifest["mel"], manifest["mel"].get("lead", 0)
     if mel.get("padding") not in PADDINGS:
         refuse(f"mel padding {shown(mel.get('padding'))} is none of {', '.join(PADDINGS)}")
