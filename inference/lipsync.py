@@ -1,0 +1,184 @@
+"""Have a face say a sound: decode, draw mouths in batches, lay them in, in a chain of threads with bounded queues.
+
+    take = plan(load("portrait.png"), hear(Path("speech.wav")), bundle)
+    for picture in take.pictures(): ...
+
+The speaker's box in every frame is found beforehand (`prepared`); of the footage itself only a few frames are held at a
+time, however long it is.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from inference import paste
+from inference.errors import UserError
+from inference.footage import Footage, bounce
+from inference.mouths import Drawer
+from inference.prepared import Prepared
+from inference.voice import Voice
+
+Item = TypeVar("Item")
+
+REFERENCES = ("rest", "same")
+BATCH = 16
+ALIVE_BYTES = 320 << 20  # of frames on their way at a time
+STAGES = 5  # batches on their way: decoded, waiting, drawn, waiting, laid in
+STOPPED = object()
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How the generator was taught to listen: `lead` frames of 25 fps after the picture, its mel padded so."""
+
+    padding: str = "reflect"
+    lead: int = 0
+
+    @classmethod
+    def of(cls, manifest: dict[str, Any]) -> "Hearing":
+        return cls(manifest["mel"]["padding"], manifest["mel"].get("lead", 0))
+
+
+@dataclass
+class _Shot:
+    """A frame on its way: its number, and where there is a face, what is cut out of it and then drawn."""
+
+    made: int
+    picture: np.ndarray
+    mel: np.ndarray
+    box: paste.Box | None = None
+    target: np.ndarray | None = None
+    reference: np.ndarray | None = None
+    drawn: np.ndarray | None = None
+
+
+@dataclass
+class Take:
+    """One face that says one sound; `missed` grows with the numbers of frames without a face, which pass unchanged."""
+
+    footage: Footage
+    prepared: Prepared
+    voice: Voice
+    draw: Drawer
+    hearing: Hearing = Hearing()
+    reference: str = "rest"
+    missed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.reference not in REFERENCES:
+            raise UserError(f"--reference {self.reference!r} must be {' or '.join(REFERENCES)}")
+
+    @property
+    def frames(self) -> int:
+        return self.voice.frames(self.footage.fps)
+
+    @property
+    def batch(self) -> int:
+        """As many frames as are drawn at a time: fewer of large ones."""
+        return max(1, min(BATCH, ALIVE_BYTES // (STAGES * self.footage.frame_bytes)))
+
+    def pictures(self, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+        """Give the frames, finished, in order: uint8 HxWx3."""
+        count = self.frames - first if count is None else count
+        shots = ahead(self._shots(first, count), self.batch)
+        for shot in ahead(self._drawn(shots), self.batch):
+            if shot.drawn is None:
+                self.missed.append(shot.made)
+                yield shot.picture
+            else:
+                yield paste.paste(shot.picture, shot.box, shot.target, shot.drawn)
+
+    def _shots(self, first: int, count: int) -> Iterator[_Shot]:
+        """Decode, and cut the faces out."""
+        mels = self.voice.windows(self.footage.fps, count, self.hearing.padding, self.hearing.lead, first)
+        shown = self.footage.swing(len(self.prepared), count, first)
+        for made, ((number, picture), mel) in enumerate(zip(shown, mels, strict=True), first):
+            shot = _Shot(made, picture, mel)
+            if (box := self.prepared.box(number)) is not None:
+                shot.box, shot.target = box, paste.crop(picture, box)
+                shot.reference = shot.target if self.reference == "same" else self._rest(number)
+            yield shot
+
+    def _rest(self, number: int) -> np.ndarray:
+        return self.prepared.rest[self.prepared.owner[number]]
+
+    def _drawn(self, shots: Iterable[_Shot]) -> Iterator[_Shot]:
+        """Draw the mouths of a batch at a time; the last batch is filled up, for a network of one shape is faster."""
+        shots = iter(shots)
+        while batch := list(islice(shots, self.batch)):
+            faces = [shot for shot in batch if shot.target is not None]
+            if faces:
+                full = faces + faces[-1:] * (self.batch - len(faces))
+                parts = ([getattr(shot, name) for shot in full] for name in ("mel", "target", "reference"))
+                drawn = self.draw(*map(np.stack, parts))
+                for shot, face in zip(faces, drawn, strict=False):
+                    shot.drawn = face
+            while batch:
+                yield batch.pop(0)  # whoever takes it holds it alone
+
+    def shown(self, made: int) -> int:
+        """Tell which frame of the footage is shown as the `made`-th."""
+        return bounce(made, len(self.prepared))[0]
+
+
+def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """Run an iterator in a thread of its own, at most `depth` items ahead of whoever takes them.
+
+    Its error comes where its item would have come; when nobody takes any more, it is ended.
+    """
+    waiting: queue.Queue = queue.Queue(depth)
+    left = threading.Event()
+
+    def give(item: Any) -> bool:
+        while not left.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def run() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not give((item, None)):
+                    break
+                item = None  # whoever takes it holds it alone
+            give((STOPPED, None))
+        except BaseException as error:  # whatever it is, it is raised again below
+            give((STOPPED, error))
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is STOPPED:
+                return
+            yield item
+            item = None
+    finally:
+        left.set()
+        thread.join()
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Put rising numbers together as ranges, both ends included."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found
