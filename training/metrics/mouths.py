@@ -16,8 +16,8 @@ import numpy as np
 
 SMOOTHED = 25  # frames over which the window's centre is averaged
 WIDE, TALL = 0.7, 1.15  # extent of the window, of the mouth's median width and its tallest height
-REFERENCE = 60  # percentile of the window's luminance that stands for lips and skin
-DARK = 0.62  # of that: what is darker lies between the lips
+REFERENCE = 40  # percentile of the luminance in the window, median over the clip: lips and skin
+DARK = 0.5  # of that: what is darker lies between the lips
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ def windows(mouths: np.ndarray, crops: np.ndarray, edge: int) -> np.ndarray:
     scale = edge / (crops[:, 2:] - crops[:, :2])
     corner, extent = (mouths[:, :2] - crops[:, :2]) * scale, mouths[:, 2:] * scale
     centre = _smoothed(corner + extent / 2)
-    half = np.array([WIDE * np.median(extent[:, 0]), TALL * extent[:, 1].max()]) / 2
-    low, high = np.floor(centre - half), np.ceil(centre + half)
-    return np.clip(np.concatenate([low, high], axis=1), 0, edge).astype(int)
+    sides = np.ceil([WIDE * np.median(extent[:, 0]), TALL * extent[:, 1].max()]).clip(1, edge)
+    low = np.round(centre - sides / 2).clip(0, edge - sides)
+    return np.concatenate([low, low + sides], axis=1).astype(int)
 
 
 def _smoothed(path: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def calibrate(measured: np.ndarray, opening: np.ndarray, closed: np.ndarray) -> 
     spread = measured - measured.mean()
     slope = float(spread @ (opening - opening.mean()) / max(float(spread @ spread), 1e-12))
     borders = np.unique(measured)
-    middles = np.concatenate([(borders[1:] + borders[:-1]) / 2, [borders[-1] + 1e-6]])
+    middles = np.concatenate([borders[:1], (borders[1:] + borders[:-1]) / 2, [borders[-1] + 1e-6]])
     scores = [balanced(measured < border, closed) for border in middles]
     return Reader(slope, float(opening.mean() - slope * measured.mean()), float(middles[int(np.argmax(scores))]))
 

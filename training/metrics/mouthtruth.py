@@ -8,6 +8,9 @@ import numpy as np
 
 from preprocessing.talkpacks import FPS, Clip
 
+SETTLING = 0.12  # seconds at the ends of a silence in which lips are still, or already, on their way
+NEAR = 1e-6
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -30,7 +33,7 @@ class Aligned:
     closed: np.ndarray  # bool [frames]
     mouth: np.ndarray  # float32 [frames, 4]: x, y, width, height in the video's pixels
     bilabials: list[slice]  # frames of each, at least one
-    silent: np.ndarray  # bool [frames]
+    silent: np.ndarray  # bool [frames]: nothing is said, nor was just before or will be just after
 
 
 def read(path: Path) -> dict[str, Truth]:
@@ -58,7 +61,7 @@ def align(truth: Truth, clip: Clip) -> Aligned:
     rows = np.clip(np.round(times * truth.fps).astype(int), 0, len(truth.opening) - 1)
     silent = np.zeros(clip.frames, bool)
     for start, end in truth.silences:
-        silent |= (times >= start) & (times + 1 / FPS <= end)
+        silent |= (times >= start + SETTLING) & (times + 1 / FPS <= end - SETTLING + NEAR)
     return Aligned(
         opening=truth.opening[rows],
         closed=truth.closed[rows],
