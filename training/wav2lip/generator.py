@@ -1,0 +1,218 @@
+"""Train Wav2Lip (arXiv 2008.10010, 3.2 to 3.4): the Lightning module, whose step is the algorithm in its order."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inference.errors import UserError
+from inference.networks.wav2lip import Generator, SyncNet, face_input, lower_half, to_bgr, to_uint8
+from scraping import stage
+from training.wav2lip import loss, stepping
+from training.wav2lip.data import Sample
+from training.wav2lip.discriminator import Discriminator
+from training.wav2lip.schedule import Schedule, Weight
+from training.wav2lip.stepping import channels_last
+
+
+class Weights(stage.Settings):
+    """What of the loss is the expert's and what the discriminator's; the rest is the difference of the pictures."""
+
+    sync: Weight
+    gan: Weight
+
+
+class Settings(stepping.Settings):
+    """The algorithm's own settings; `batch` counts samples of five frames."""
+
+    weights: Weights
+    freeze: list[str]  # parts of the generator that stay as they came: audio_encoder, face_encoder_blocks.0, ..
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch as the networks take it: BGR in [0, 1]."""
+
+    mels: Tensor  # [B, 5, 1, 80, 16]
+    mel: Tensor  # [B, 1, 80, 16]
+    faces: Tensor  # [B, 6, 5, 96, 96]
+    true: Tensor  # [B, 3, 5, 96, 96]
+
+
+class Wav2Lip(stepping.Stepping):
+    """Generator, discriminator where it is used, the frozen expert, and what a step does to them.
+
+    The expert judges in evaluation mode: its batch norm follows no generated picture. It stays out of checkpoints,
+    which name it by its sha256.
+    """
+
+    def __init__(self, settings: Settings, expert: SyncNet, sha256: str, seed: int) -> None:
+        super().__init__(settings, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.generator = Generator(settings.config).to(memory_format=torch.channels_last)
+            self.discriminator = Discriminator(settings.config) if settings.weights.gan.used else None
+        self.expert, self.sha256 = expert.eval().requires_grad_(False), sha256
+        self.sync, self.gan = Schedule(settings.weights.sync), Schedule(settings.weights.gan)
+        self.frozen = parts(self.generator, settings.freeze)
+        for part in self.frozen:
+            part.requires_grad_(False)
+        self.train()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return ("generator", "discriminator") if self.discriminator else ("generator",)
+
+    def train(self, mode: bool = True) -> "Wav2Lip":
+        """Lightning puts all that a module holds in train mode, the expert and frozen parts among it."""
+        super().train(mode)
+        for part in (self.expert, *self.frozen):
+            part.eval()
+        return self
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        networks = (self.generator, self.discriminator) if self.discriminator else (self.generator,)
+        return [self.optimizer_of(network) for network in networks]
+
+    # -- the algorithm ---------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Sample, _: int) -> None:
+        seen = prepared(batch)
+        drawn = self.train_generator(seen)
+        if self.discriminator:
+            self.train_discriminator(seen.true, drawn.detach())
+        self.steps += 1
+
+    def train_generator(self, seen: Seen) -> Tensor:
+        sync, gan = self.weights()
+        with self.without(self.discriminator):
+            drawn = self.drawn(seen)
+            pictures = loss.picture_loss(drawn, seen.true)
+            value = (1 - sync - gan) * pictures
+            if sync:
+                of_sync = self.sync_loss(drawn, seen.mel)
+                value = value + sync * of_sync
+                self.watch(sync=of_sync)
+            if gan:
+                realness = loss.realness_loss(self.judged(drawn), real=1.0)
+                value = value + gan * realness
+                self.watch(adversarial=realness)
+            norm = self.descend(self.optimizer(0), value)
+        self.watch(loss=value, pictures=pictures, gradient=norm)
+        return drawn
+
+    def train_discriminator(self, true: Tensor, drawn: Tensor) -> None:
+        value = loss.realness_loss(self.judged(true), real=1.0) + loss.realness_loss(self.judged(drawn), real=0.0)
+        self.descend(self.optimizer(1), value)
+        self.watch(discriminator=value)
+
+    # -- its parts -------------------------------------------------------------------------------------------------
+
+    def weights(self) -> tuple[float, float]:
+        """Give what of the loss is the expert's and what the discriminator's, at this step."""
+        sync, gan = self.sync.at(self.steps), self.gan.at(self.steps)
+        if sync + gan >= 1:
+            line = f"weights.sync and weights.gan come to {sync + gan:g} at step {self.steps}"
+            raise UserError(f"{line}: leave some of 1 to the difference of the pictures")
+        return sync, gan
+
+    def drawn(self, seen: Seen) -> Tensor:
+        with self.autocast():
+            return self.generator(seen.mels, seen.faces).float()
+
+    def judged(self, pictures: Tensor) -> Tensor:
+        with self.autocast():
+            return self.discriminator(pictures)
+
+    def sync_loss(self, drawn: Tensor, mel: Tensor) -> Tensor:
+        """How little the expert thinks that what was drawn says what is heard; the mean over windows."""
+        with self.autocast():
+            sounds, faces = self.expert(channels_last(mel), channels_last(lower_half(drawn)))
+        return loss.sync_loss(loss.cosine(sounds, faces), 1.0).mean()
+
+    def optimizer(self, which: int) -> torch.optim.Optimizer:
+        found = self.optimizers()
+        return found[which] if isinstance(found, list) else found
+
+    @contextmanager
+    def without(self, network: nn.Module | None) -> Iterator[None]:
+        """Let no gradient reach the parameters of a network: they would be computed in vain."""
+        if network:
+            network.requires_grad_(False)
+        yield
+        if network:
+            network.requires_grad_(True)
+
+    # -- what is watched, and kept ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def held_out(self, batches: Iterable[Sample]) -> dict[str, float]:
+        """Draw windows never trained on: nothing is learned of them."""
+        self.eval()
+        pictures, mouths, sync, count = 0.0, 0.0, 0.0, 0
+        for batch in batches:
+            seen = prepared(Sample(*(each.to(self.device) for each in batch)))
+            drawn = self.drawn(seen)
+            many = len(drawn)
+            pictures += many * float(loss.picture_loss(drawn, seen.true))
+            mouths += many * float(loss.picture_loss(lower_half(drawn), lower_half(seen.true)))
+            sync += many * float(self.sync_loss(drawn, seen.mel))
+            count += many
+        self.train()
+        return {
+            "held_out_pictures": pictures / count,
+            "held_out_mouths": mouths / count,
+            "held_out_sync": sync / count,
+        }
+
+    def said(self) -> dict[str, float]:
+        sync, gan = self.weights()
+        return super().said() | {"weight_sync": sync, "weight_gan": gan}
+
+    def observe(self, figures: dict[str, float]) -> None:
+        for schedule in (self.sync, self.gan):
+            schedule.observe(self.steps, figures["held_out_sync"])
+
+    @torch.no_grad()
+    def strips(self, batch: Sample) -> np.ndarray:
+        """Show what is seen, the reference, what is drawn and the truth, a row a sample: uint8 [B * 96, 4 * 96, 3]."""
+        self.eval()
+        seen = prepared(Sample(*(each.to(self.device) for each in batch)))
+        middle = seen.true.shape[2] // 2
+        columns = (seen.faces[:, :3], seen.faces[:, 3:], self.drawn(seen), seen.true)
+        self.train()
+        return np.concatenate([to_uint8(each[:, :, middle]).reshape(-1, *each.shape[-1:], 3) for each in columns], 1)
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        super().on_save_checkpoint(checkpoint)
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: value for name, value in state.items() if not name.startswith("expert.")}
+        checkpoint["expert"] = self.sha256
+        checkpoint["schedules"] = {"sync": self.sync.state_dict(), "gan": self.gan.state_dict()}
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if checkpoint["expert"] != self.sha256:
+            line = f"this training was judged by the expert {checkpoint['expert'][:12]}, not by {self.sha256[:12]}"
+            raise UserError(f"{line}: bring that one back, or start over")
+        checkpoint["state_dict"] |= {f"expert.{name}": value for name, value in self.expert.state_dict().items()}
+        self.sync.load_state_dict(checkpoint["schedules"]["sync"])
+        self.gan.load_state_dict(checkpoint["schedules"]["gan"])
+
+
+def prepared(batch: Sample) -> Seen:
+    """uint8 RGB samples -> what the networks take."""
+    faces = face_input(batch.target, batch.reference)
+    return Seen(batch.mels, batch.mel, faces, to_bgr(batch.target).transpose(1, 2))
+
+
+def parts(generator: nn.Module, names: list[str]) -> list[nn.Module]:
+    """Find the parts of a generator that a list names."""
+    there = dict(generator.named_modules())
+    if strange := [name for name in names if not name or name not in there]:
+        known = ", ".join(name for name, _ in generator.named_children())
+        raise UserError(f"wav2lip.freeze: {strange[0]!r} is no part of the generator ({known}, and what they hold)")
+    return [there[name] for name in names]

@@ -1,0 +1,147 @@
+"""Start a training from what was trained before, and bring the expert that judges a generator.
+
+A source is a starter, a bundle or a run of ours (a folder, or its name in data/), or a file: a published checkpoint
+(.pth) or safetensors. All tensors of a network are taken, or the training does not begin.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from inference import bundle
+from inference.errors import UserError
+from inference.networks.wav2lip import SyncNet, Wav2LipConfig
+from preprocessing.talkpacks import Talks
+from training import provenance
+from training.wav2lip import reference
+
+HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
+TASKS = {"expert": "sync", "generator": "lipsync"}
+UNSTATED = "not stated"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What weights came from: as a dict it is `started_from` of run.json."""
+
+    kind: str  # starter | bundle | run | file
+    name: str
+    sha256: str  # of the file that the weights were read from
+    licence: str  # of the weights: what is trained on from them is no freer
+    commercial: bool
+
+    @property
+    def said(self) -> str:
+        return f"the {self.kind} {self.name}"
+
+
+def fill(networks: Mapping[str, nn.Module], start: str | None, init: str | None, key: str) -> Source | None:
+    """Fill the first network, and the others where the source holds them; None where neither source is given."""
+    if start and init:
+        raise UserError(f"{key}.start={start} and init={init} are two beginnings: give one of them")
+    if not start and not init:
+        return None
+    main, network = next(iter(networks.items()))
+    if init:
+        path = Path(init).expanduser()
+        reference.load(network, path)
+        return of_file(path)
+    folder = locate(start, key)
+    source = None
+    for name, each in networks.items():
+        if (file := _file(folder, name)).exists():
+            found, state = read(folder, name)
+            _load(each, state, str(file))
+            source = source or found
+        elif name == main:
+            raise UserError(f"{start} holds no {file.name}: start from another, {key}.start=null trains from scratch")
+    return source
+
+
+def expert(source: str) -> tuple[SyncNet, Source]:
+    """Bring the expert of a bundle, a run or a file, whatever its width: in eval mode, without gradients."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        found, state = of_file(path), reference.read(path)
+    elif path.is_dir():
+        found, state = read(path, "expert")
+    else:
+        raise UserError(f"wav2lip.expert: {source} is not there: train and export run=syncnet, or give a .pth")
+    network = SyncNet(Wav2LipConfig(_width_of(state)))
+    _load(network, state, source)
+    return network.eval().requires_grad_(False), found
+
+
+def locate(source: str, key: str) -> Path:
+    """Find the folder that a name or path means."""
+    places = [Path(source).expanduser()] if "/" in source else [home / source for home in HOMES]
+    for folder in places:
+        if (folder / bundle.MANIFEST).is_file() or (folder / "run.json").is_file():
+            return folder
+    there = " or ".join(str(folder) for folder in places)
+    raise UserError(f"{key}.start={source}: no bundle and no run at {there}; {key}.start=null trains from scratch")
+
+
+def read(folder: Path, network: str) -> tuple[Source, dict[str, Tensor]]:
+    """Read a network from a bundle or a run; a bundle's hashes are checked."""
+    file = _file(folder, network)
+    if (folder / bundle.MANIFEST).is_file():
+        opened = bundle.load(folder)
+        if network in TASKS:
+            opened.require(TASKS[network])
+        kind = "starter" if bundle.DISCRIMINATOR in opened.manifest["files"] or opened.is_starter else "bundle"
+        terms = opened.manifest["licences"].get("weights") or UNSTATED, opened.manifest["commercial"]
+        return Source(kind, opened.name, sha256(file), *terms), opened.tensors(file.name)
+    if not file.is_file():
+        raise UserError(f"{folder} holds no {file.name}: train it anew, or give another")
+    try:
+        about = json.loads((folder / "run.json").read_bytes())
+        terms = about.get("licence") or UNSTATED, about.get("commercial") is True
+        return Source("run", folder.resolve().name, sha256(file), *terms), load_file(file)
+    except (ValueError, AttributeError, SafetensorError) as error:
+        raise UserError(f"{folder} is no whole run ({' '.join(str(error).split())[:120]}): train it anew") from None
+
+
+def of_file(path: Path) -> Source:
+    """Name a file that somebody brought: nobody says what it allows, so it allows no commerce."""
+    return Source("file", path.name, sha256(path), UNSTATED, False)
+
+
+def sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def terms(talks: Talks, world: str, sources: Iterable[Source | None]) -> tuple[str, bool]:
+    """Give the licence of what is trained, and whether it may be sold: no more freely than all that it was made of."""
+    there = [source for source in sources if source]
+    if world == "demo" and all(source.licence == provenance.RENDERED for source in there):
+        return provenance.RENDERED, True
+    licences = sorted({clip.licence or UNSTATED for clip in talks.clips})
+    said = [f"as the talks allow: {', '.join(licences)}", *(f"as {each.said} allows: {each.licence}" for each in there)]
+    return "; ".join(said), talks.commercial and all(source.commercial for source in there)
+
+
+def _file(folder: Path, network: str) -> Path:
+    in_bundle = network in TASKS and (folder / bundle.MANIFEST).is_file()
+    return folder / (bundle.MODEL if in_bundle else f"{network}.safetensors")
+
+
+def _load(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load all of a state dict, or say what does not fit."""
+    own = network.state_dict()
+    if trouble := reference.mismatch(state, own):
+        line = f"{source} holds {reference.describe(state)}, expected {reference.describe(own)}: {trouble}"
+        raise UserError(f"{line}; where it is the width, set width to that of the source")
+    network.load_state_dict(dict(state))
+
+
+def _width_of(state: Mapping[str, Tensor]) -> float:
+    """Read the width off an expert's widest layers, of 512 channels at width 1."""
+    return max((len(value) for value in state.values() if value.ndim == 4), default=512) / 512
