@@ -1,4 +1,4 @@
-"""The command `dramatis`: make people from a bundle, mix and edit them, and tell what was made by it."""
+"""The command `dramatis`: make people from a bundle, mix, edit and dub them, and tell what was made by it."""
 
 import json
 import math
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from inference import seeds as seed_lists
+from inference.cli_lipsync import lipsync
 from inference.errors import UserError
+from inference.options import numeric
 from inference.outputs import Output, output
 from inference.strangers import plain, shown_json
 
@@ -34,23 +36,6 @@ RANGE = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
 SIGMAS = re.compile(r"([+-]?[0-9]+(?:\.[0-9]+)?)(?:\.\.([+-]?[0-9]+(?:\.[0-9]+)?))?")
 
 
-def _numeric(*names: str, help: str, whole: tuple[int, int] | None = None) -> Any:
-    """Make an option for a number, or a whole one in a range, whose error names the value (Typer's own does not)."""
-
-    def read(text: str | float) -> float:
-        text = str(text)
-        try:
-            value = float(text) if whole is None else int(text) if re.fullmatch("[0-9]{1,9}", text) else None
-        except ValueError:
-            value = None
-        if value is None or (whole and not whole[0] <= value <= whole[1]):
-            wanted = f"a whole number from {whole[0]} to {whole[1]}" if whole else "a number"
-            raise UserError(f"{names[0]} {text[:60]!r} must be {wanted}")
-        return value
-
-    return typer.Option(*names, parser=read, metavar="N" if whole else "NUMBER", help=help)
-
-
 app = typer.Typer(
     name="dramatis",
     help="Cast people who do not exist. Start with `dramatis generate`.",
@@ -60,11 +45,11 @@ app = typer.Typer(
 )
 
 BundleName = Annotated[str, typer.Option("--bundle", "-b", help="A bundle's name (see `dramatis doctor`) or folder.")]
-Truncation = Annotated[float, _numeric("--truncation", "-t", help="Variety: 0 the average person, 1 everything.")]
-Scale = Annotated[int, _numeric("--scale", whole=(1, 16), help="Enlarge the picture so many times.")]
+Truncation = Annotated[float, numeric("--truncation", "-t", help="Variety: 0 the average person, 1 everything.")]
+Scale = Annotated[int, numeric("--scale", whole=(1, 16), help="Enlarge the picture so many times.")]
 Resample = Annotated[str, typer.Option(help="How to enlarge: bicubic or nearest.")]
 Visible = Annotated[bool, typer.Option("--visible", help="Write a small AI into the corner, too.")]
-Label = Annotated[int | None, _numeric("--label", whole=(0, 999), help="The class, where a bundle has classes.")]
+Label = Annotated[int | None, numeric("--label", whole=(0, 999), help="The class, where a bundle has classes.")]
 Layers = Annotated[str | None, typer.Option(help="Style layers, like 4-9: 0 is pose and shape, the last ones colours.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -74,12 +59,12 @@ def generate(
     bundle: BundleName = "portrait",
     seeds: Annotated[str, typer.Option("--seeds", "-s", help="Numbers, ranges, names: 1-16, or 3,minji.")] = "1-16",
     truncation: Truncation = 0.7,
-    cutoff: Annotated[int | None, _numeric("--cutoff", whole=(0, 99), help="Truncate the first layers only.")] = None,
+    cutoff: Annotated[int | None, numeric("--cutoff", whole=(0, 99), help="Truncate the first layers only.")] = None,
     out: Annotated[
         str, typer.Option("--out", "-o", help="A .png for a grid, or a folder for single files.")
     ] = "avatars.png",
     each: Annotated[bool, typer.Option("--each", help="Write single files; --out is a folder.")] = False,
-    columns: Annotated[int | None, _numeric("--columns", whole=(1, 1000), help="Columns of the grid.")] = None,
+    columns: Annotated[int | None, numeric("--columns", whole=(1, 1000), help="Columns of the grid.")] = None,
     scale: Scale = 1,
     resample: Resample = "bicubic",
     visible: Visible = False,
@@ -125,10 +110,10 @@ def mix(
     b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     bundle: BundleName = "portrait",
     layers: Layers = None,
-    share: Annotated[float | None, _numeric("--share", help="How much of B: half, or all with --layers.")] = None,
-    steps: Annotated[int | None, _numeric("--steps", whole=(2, MAX_STEPS), help="Draw the way from A to B.")] = None,
+    share: Annotated[float | None, numeric("--share", help="How much of B: half, or all with --layers.")] = None,
+    steps: Annotated[int | None, numeric("--steps", whole=(2, MAX_STEPS), help="Draw the way from A to B.")] = None,
     seconds: Annotated[
-        float | None, _numeric("--seconds", help="How long one round of the video takes: 4 if left out.")
+        float | None, numeric("--seconds", help="How long one round of the video takes: 4 if left out.")
     ] = None,
     truncation: Truncation = 0.7,
     out: Annotated[
@@ -181,7 +166,7 @@ def edit(
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="How far: 2, or -2..2 for a strip.")] = None,
     steps: Annotated[
-        int | None, _numeric("--steps", whole=(2, MAX_STEPS), help="Pictures in a strip: 5 if left out.")
+        int | None, numeric("--steps", whole=(2, MAX_STEPS), help="Pictures in a strip: 5 if left out.")
     ] = None,
     layers: Layers = None,
     sheet: Annotated[bool, typer.Option("--sheet", help="A slider sheet: a row for each direction.")] = False,
@@ -224,6 +209,9 @@ def edit(
     along = f"along {'direction' if len(rows) == 1 else 'directions'} {seed_lists.shorten(rows)}"
     far = ", ".join(f"{amount:+g}" if amount else "0" for amount in amounts)
     _tell(target, avatars.bundle, f"{_titles(people)} of {avatars.bundle.name} {along} by {far} sigmas", as_json)
+
+
+app.command()(lipsync)
 
 
 @app.command()

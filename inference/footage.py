@@ -26,6 +26,7 @@ class Footage:
     height: int
     fps: Fraction
     still: np.ndarray | None = None
+    count: int | None = None  # of frames, as the header has it
     notes: list[str] = field(default_factory=list)  # what was wrong with it
 
     @property
@@ -97,7 +98,7 @@ def load(path: Path, still_fps: int = video.FPS) -> Footage:
         info = video.probe(path)
     except MediaError as error:
         raise UserError(f"--face {path}: {error} ({error.reason}): give a picture with a face, or a video") from None
-    return Footage(path, info.width, info.height, info.rate)
+    return Footage(path, info.width, info.height, info.rate, count=max(1, round(info.seconds * info.rate)))
 
 
 def _still(path: Path, fps: int) -> Footage:
@@ -105,7 +106,7 @@ def _still(path: Path, fps: int) -> Footage:
         raise UserError(f"--face {path} has {size} bytes, more than the {MAX_FILE_BYTES} that a picture may have")
     picture = np.array(media.flatten(media.decode(path.read_bytes(), video.MOST_PIXELS)))
     picture.flags.writeable = False
-    return Footage(path, picture.shape[1], picture.shape[0], Fraction(fps), picture)
+    return Footage(path, picture.shape[1], picture.shape[0], Fraction(fps), picture, 1)
 
 
 def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Mark what was made: a C2PA manifest that says so, signed, with the recipe of the picture; and a label one can see.
 
     data = sign(png, "image/png", recipe)      # the same picture and recipe are the same bytes, every time
+    sign_video(made, marked, recipe, version)  # from file to file, of any length
     read(path)                                 # -> Verdict: valid, invalid or absent; signer; recipe
 
 Nothing here reaches the network: no timestamp, no remote manifest, no list of revoked certificates.
@@ -11,12 +12,13 @@ import hashlib
 import hmac
 import io
 import json
+import mmap
 import uuid
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import c2pa
 import numpy as np
@@ -29,6 +31,8 @@ from inference.errors import UserError
 MEDIA_TYPES = {".png": "image/png", ".mp4": "video/mp4"}
 CREATED = "c2pa.created"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+# Of what was filmed or drawn by somebody, and then changed.
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 RECIPE = "org.dramatis.recipe"
 GENERATOR = "Dramatis"
 OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False, "verify_trust": True}
@@ -59,19 +63,32 @@ def sign(data: bytes, media_type: str, recipe: dict[str, Any], version: str) -> 
     The same bytes and recipe give the same bytes, with this machine's certificate: identifiers and salts come from
     the contents, no time is written, and Ed25519 draws no random numbers.
     """
-    signer = signers.signer()
-    secret = hashlib.sha256(signer.key.private_bytes_raw()).digest()
+    target = io.BytesIO()
     text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
-    identity = hmac.digest(secret, hashlib.sha256(data).digest() + text.encode(), "sha256")
-    signed = _sign_once(data, media_type, _manifest(text, media_type, identity, version), signer)
-    fixed = _with_fixed_salts(signed, identity, signer)
-    marked = _once(signed.file, signed.store, fixed)
+    signed, fixed = _sign(io.BytesIO(data), target, media_type, text, version, SOURCE_TYPE)
+    marked = _once(target.getvalue(), signed.store, fixed)
     if media_type == "image/png":
         marked = _with_checksum(marked, fixed)
-    verdict = _read(io.BytesIO(marked), media_type)
-    if verdict.state != "valid" or not verdict.here or verdict.recipe != json.loads(text):
-        raise RuntimeError(f"the manifest just written does not hold: {verdict}")
+    _prove(io.BytesIO(marked), media_type, text)
     return marked
+
+
+def sign_video(source: Path, target: Path, recipe: dict[str, Any], version: str, composite: bool = False) -> None:
+    """Do the same for an MP4 of any length: from file to file, never whole in memory.
+
+    `composite` says that it shows what was filmed or painted by others, changed here.
+    """
+    text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
+    with open(source, "rb") as made, open(target, "w+b") as marked:
+        signed, fixed = _sign(made, marked, "video/mp4", text, version, COMPOSITE if composite else SOURCE_TYPE)
+        marked.flush()
+        with mmap.mmap(marked.fileno(), 0) as contents:
+            at = contents.find(signed.store)
+            if at < 0 or contents.find(signed.store, at + 1) >= 0 or len(fixed) != len(signed.store):
+                raise RuntimeError("the manifest just written is not where it was put, once")
+            contents[at : at + len(fixed)] = fixed
+        marked.seek(0)
+        _prove(marked, "video/mp4", text)
 
 
 def read(path: Path) -> Verdict:
@@ -107,7 +124,25 @@ def label(picture: np.ndarray, text: str = "AI") -> np.ndarray:
 # -- signing -----------------------------------------------------------------------------------------------------------
 
 
-def _manifest(text: str, media_type: str, identity: bytes, version: str) -> dict:
+def _sign(
+    source: BinaryIO, target: BinaryIO, media_type: str, text: str, version: str, made: str
+) -> tuple["_Signed", bytes]:
+    """Write the file with a manifest, and give that manifest and the one to put in its place."""
+    signer = signers.signer()
+    secret = hashlib.sha256(signer.key.private_bytes_raw()).digest()
+    identity = hmac.digest(secret, hashlib.file_digest(source, "sha256").digest() + text.encode(), "sha256")
+    source.seek(0)
+    signed = _sign_once(source, target, media_type, _manifest(text, media_type, identity, version, made), signer)
+    return signed, _with_fixed_salts(signed, identity, signer)
+
+
+def _prove(stream: BinaryIO, media_type: str, text: str) -> None:
+    verdict = _read(stream, media_type)
+    if verdict.state != "valid" or not verdict.here or verdict.recipe != json.loads(text):
+        raise RuntimeError(f"the manifest just written does not hold: {verdict}")
+
+
+def _manifest(text: str, media_type: str, identity: bytes, version: str, made: str) -> dict:
     name = uuid.UUID(bytes=identity[:16], version=4)
     return {
         "claim_generator_info": [{"name": GENERATOR, "version": version}],
@@ -117,7 +152,7 @@ def _manifest(text: str, media_type: str, identity: bytes, version: str) -> dict
         "assertions": [
             {
                 "label": "c2pa.actions.v2",
-                "data": {"actions": [{"action": CREATED, "digitalSourceType": SOURCE_TYPE}]},
+                "data": {"actions": [{"action": CREATED, "digitalSourceType": made}]},
             },
             # As text: the library gives lists of small numbers back as base64.
             {"label": RECIPE, "data": {"json": text}},
@@ -127,28 +162,26 @@ def _manifest(text: str, media_type: str, identity: bytes, version: str) -> dict
 
 @dataclass(frozen=True)
 class _Signed:
-    """What the library made: the manifest store, the bytes that were signed (the claim, wrapped), signature, file."""
+    """What the library made: the manifest store, the bytes that were signed (the claim, wrapped), signature."""
 
     store: bytes
     claim: bytes
     signature: bytes
-    file: bytes
 
 
-def _sign_once(data: bytes, media_type: str, manifest: dict, signer: signers.Signer) -> _Signed:
+def _sign_once(source: BinaryIO, target: BinaryIO, media_type: str, manifest: dict, signer: signers.Signer) -> _Signed:
     signatures: list[tuple[bytes, bytes]] = []
 
     def callback(claim: bytes) -> bytes:
         signatures.append((claim, signer.key.sign(claim)))
         return signatures[-1][1]
 
-    target = io.BytesIO()
     with contextlib.ExitStack() as stack:
         context = stack.enter_context(_context())
         native = stack.enter_context(c2pa.Signer.from_callback(callback, c2pa.C2paSigningAlg.ED25519, signer.chain))
         builder = stack.enter_context(c2pa.Builder.from_json(manifest, context))
-        store = builder.sign(native, media_type, io.BytesIO(data), target)
-    return _Signed(store, *signatures[-1], target.getvalue())
+        store = builder.sign(native, media_type, source, target)
+    return _Signed(store, *signatures[-1])
 
 
 def _with_fixed_salts(signed: _Signed, identity: bytes, signer: signers.Signer) -> bytes:
@@ -268,7 +301,7 @@ def _assertion(manifest: dict, name: str) -> dict:
 def _says_generated(manifest: dict) -> bool:
     actions = _assertion(manifest, "c2pa.actions.v2").get("actions")
     return isinstance(actions, list) and any(
-        isinstance(action, dict) and action.get("digitalSourceType") == SOURCE_TYPE for action in actions
+        isinstance(action, dict) and action.get("digitalSourceType") in (SOURCE_TYPE, COMPOSITE) for action in actions
     )
 
 

@@ -83,6 +83,22 @@ class Output:
         """Write an MP4, marked."""
         self._mark(data, "video/mp4", recipe, None)
 
+    def save_film(self, made: Path, recipe: dict[str, Any], name: str | None = None, composite: bool = False) -> None:
+        """Mark an MP4 that lies beside its place, and put it there whole: however long, it is never held in memory."""
+        from inference import mark
+
+        recipe = {"schema": 1, "dramatis": version(), **recipe, "label": self.visible}
+        path = self.path / f"{name}.mp4" if self.is_folder else self.path
+        part = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            mark.sign_video(made, part, recipe, version(), composite)
+            with open(part, "rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        self.written.append({"path": str(path), "sha256": digest, "recipe": recipe})
+
     def _mark(self, data: bytes, media_type: str, recipe: dict[str, Any], name: str | None) -> None:
         from inference import mark
 
