@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from inference.faces import Face
@@ -162,6 +163,23 @@ def smooth(boxes: np.ndarray, median: int = MEDIAN, spread: float = SPREAD) -> n
     padded = _mirrored(shape, reach)
     shape = sum(tap * padded[shift : shift + len(shape)] for shift, tap in enumerate(taps / taps.sum()))
     return np.concatenate([shape[:, :2] - shape[:, 2:] / 2, shape[:, :2] + shape[:, 2:] / 2], axis=1)
+
+
+def crop(picture: np.ndarray, box: Box, edge: int = 96) -> np.ndarray:
+    """Cut a box out of uint8 HxWx3 and squash it to edge x edge; beyond the picture its rim goes on.
+
+    Exact to a fraction of a pixel where that shows, that is unless the box is reduced by more than half.
+    """
+    x0, y0, x1, y1 = box
+    across, down = (x1 - x0) / edge, (y1 - y0) / edge
+    if min(across, down) > 2:
+        columns = np.arange(round(x0), round(x1)).clip(0, picture.shape[1] - 1)
+        rows = np.arange(round(y0), round(y1)).clip(0, picture.shape[0] - 1)
+        return cv2.resize(picture[np.ix_(rows, columns)], (edge, edge), interpolation=cv2.INTER_AREA)
+    # Middles of pixels: 0.5 here is 0.5 there.
+    back = np.array([[across, 0, x0 + across / 2 - 0.5], [0, down, y0 + down / 2 - 0.5]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, back, (edge, edge), flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _mirrored(values: np.ndarray, reach: int) -> np.ndarray:
