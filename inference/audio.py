@@ -47,7 +47,7 @@ Padding = Literal["reflect", "constant"]
 def decode(
     path: Path, start: float = 0.0, seconds: float | None = None, most_seconds: float = MOST_SECONDS
 ) -> np.ndarray:
-    """Decode `seconds` of sound from `start` on to float32 [n], 16 kHz, mono, in [-1, 1].
+    """Decode `seconds` of sound from `start` on to float32 [n], 16 kHz, in [-1, 1], the mean of all channels.
 
     Time zero is that of the file's first picture, or of its first sound where it shows none: what begins later is
     preceded by silence. Raises `MediaError`: empty, not-audio, no-audio, truncated, corrupt, too-long.
@@ -103,6 +103,8 @@ class _Reader:
 
     def __init__(self, container: av.container.InputContainer, start: Fraction) -> None:
         sounds = container.streams.audio
+        if not len(container.streams):
+            raise MediaError("truncated", "a header that names no streams")
         if not sounds:
             raise MediaError("no-audio", "holds no audio stream")
         self.container = container
@@ -155,7 +157,7 @@ class _Reader:
     def _begin_run(self, time: Fraction, kind: tuple[str, str, int]) -> Iterator[np.ndarray]:
         """Start to resample at a time of the stream's: silence up to there, or skip what overlaps."""
         self.ends, self.kind = time, kind
-        self.resampler = av.AudioResampler("flt", "mono", RATE)
+        self.resampler = av.AudioResampler("fltp", rate=RATE)
         there = round((time - self.zero - self.start) * RATE)
         self.skip = max(0, self.position - there)
         while self.position < there:
@@ -169,7 +171,7 @@ class _Reader:
 
     def _resampled(self, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
         for resampled in self.resampler.resample(frame):
-            samples = resampled.to_ndarray().reshape(-1)
+            samples = resampled.to_ndarray().mean(axis=0)  # libswresample's own mono is louder by 3 dB
             kept = samples[self.skip :]
             self.skip -= len(samples) - len(kept)
             if len(kept):

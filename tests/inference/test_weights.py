@@ -69,7 +69,7 @@ def test_a_damaged_cache_is_not_used(offline, tiny):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UserError, match="inception, u2net, u2netp, yolov5nu, yunet"):
+    with pytest.raises(UserError, match="inception, silero_vad, u2net, u2netp, yolov5nu, yunet"):
         weights.path("u3net")
 
 
