@@ -399,7 +399,8 @@ class Writer:
         frame.pts, frame.time_base = self.count, 1 / self.fps
         self.container.mux(self.stream.encode(frame))
         self.count += 1
-        self._hear_until(self.count / self.fps)
+        if self.sound is not None:
+            self._hear_until(self.count / self.fps)
 
     def _hear_until(self, time: Fraction | None) -> None:
         """Encode the sound up to a time, so that the container need not hold back what came before."""

@@ -1,11 +1,16 @@
-from collections.abc import Callable
+import wave
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inference import bundle as bundles
+from inference import video
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 
 TINY = GeneratorConfig(height=32, width=32, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
@@ -74,3 +79,50 @@ def make_bundle(tmp_path) -> Callable[..., bundles.Bundle]:
 def shared_bundle(tmp_path_factory) -> bundles.Bundle:
     """The tiny bundle for tests that do not touch its files."""
     return write_bundle(tmp_path_factory.mktemp("bundles") / "portrait")
+
+
+PREVIEW = Path(__file__).resolve().parents[2] / "data" / "starters" / "portrait" / "preview.png"
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Callable[..., np.ndarray]:
+    """Give one of the rendered people that the project ships, uint8 RGB: `portrait(number, edge)`."""
+    sheet = Image.open(PREVIEW).convert("RGB")
+
+    def cut(number: int = 0, edge: int = 160) -> np.ndarray:
+        x, y = 64 * (number % (sheet.width // 64)), 64 * (number // (sheet.width // 64))
+        return np.array(sheet.crop((x, y, x + 64, y + 64)).resize((edge, edge), Image.Resampling.BICUBIC))
+
+    return cut
+
+
+@pytest.fixture
+def film(tmp_path) -> Callable[..., Path]:
+    """Write pictures as a video without sound: `film("x.mp4", pictures, fps)`."""
+
+    def write(name: str, pictures: Iterable[np.ndarray], fps: Fraction | int = 25) -> Path:
+        pictures = list(pictures)
+        height, width = pictures[0].shape[:2]
+        with video.Writer(tmp_path / name, width, height, Fraction(fps)) as writer:
+            for picture in pictures:
+                writer.write(picture)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def tone(tmp_path) -> Callable[..., Path]:
+    """Write a tone as a .wav: `tone("x.wav", seconds, rate, channels)`."""
+
+    def write(name: str, seconds: float, rate: int = 16000, channels: int = 1, level: float = 0.3) -> Path:
+        times = np.arange(round(seconds * rate)) / rate
+        samples = np.clip(level * np.sin(2 * np.pi * 300 * times), -1, 1)
+        with wave.open(str(tmp_path / name), "wb") as stream:
+            stream.setnchannels(channels)
+            stream.setsampwidth(2)
+            stream.setframerate(rate)
+            stream.writeframes(np.repeat((samples * 32767).astype("<i2")[:, None], channels, 1).tobytes())
+        return tmp_path / name
+
+    return write

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import mark, signer
+from inference import mark, signer, video
 from inference.errors import UserError
 
 RECIPE = {
@@ -177,3 +177,14 @@ def test_the_label_changes_the_corner_alone(shape):
     assert rows.min() > shape[0] * 0.25
     assert columns.min() > shape[1] * 0.1
     assert (picture == 200).all()
+
+
+def test_a_film_is_marked_from_file_to_file_as_what_was_changed(tmp_path):
+    made = tmp_path / "made.mp4"
+    made.write_bytes(video.encode([np.full((32, 48, 3), level, np.uint8) for level in range(5)]))
+    for name in ("a.mp4", "b.mp4"):
+        mark.sign_video(made, tmp_path / name, RECIPE, "0.1.0", composite=True)
+    verdict = mark.read(tmp_path / "a.mp4")
+    assert (verdict.state, verdict.here, verdict.generated, verdict.recipe) == ("valid", True, True, RECIPE)
+    assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "a.mp4").read_bytes()
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

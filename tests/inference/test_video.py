@@ -8,6 +8,7 @@ import pytest
 
 from inference import video
 from inference.media import MediaError
+from inference.soundtrack import Soundtrack
 
 
 def striped(number: int, width: int = 64, height: int = 48) -> np.ndarray:
@@ -144,8 +145,7 @@ def test_of_a_broken_stream_comes_what_decodes_and_then_the_error(tmp_path):
     (tmp_path / "x.mp4").write_bytes(data)
     given = []
     with pytest.raises(MediaError) as error:
-        for picture in video.frames(tmp_path / "x.mp4"):
-            given.append(number_of(picture))
+        given.extend(number_of(picture) for picture in video.frames(tmp_path / "x.mp4"))
     assert error.value.reason == "corrupt"
     assert given[:10] == list(range(10))
     assert given[-1] == 59
@@ -160,3 +160,40 @@ def test_a_list_of_other_files_is_not_followed(tmp_path):
 def test_the_same_frames_are_encoded_to_the_same_bytes():
     pictures = [striped(number) for number in range(5)]
     assert video.encode(pictures) == video.encode(pictures)
+
+
+@pytest.mark.parametrize("fps", [Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(50)])
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (96000, 2)])
+def test_what_is_written_lasts_as_long_as_its_sound_to_half_a_frame(tmp_path, tone, fps, rate, channels):
+    sound = tone("x.wav", 1.337, rate, channels)
+    with video.Writer(tmp_path / "x.mp4", 64, 48, fps, Soundtrack(sound)) as writer:
+        for number in range(round(1.337 * fps)):
+            writer.write(striped(number))
+    with av.open(str(tmp_path / "x.mp4")) as container:
+        lengths = [float(stream.duration * stream.time_base) for stream in container.streams]
+    assert lengths == pytest.approx([1.337, 1.337], abs=float(0.5 / fps) + 0.001)
+    assert video.probe(tmp_path / "x.mp4").fps == fps
+
+
+def test_a_sound_that_begins_after_the_picture_still_does_when_written_anew(tmp_path, tone):
+    late = tmp_path / "late.mp4"
+    beep = (np.sin(np.arange(48000) / 20) * 0.5).astype(np.float32)[None]
+    with av.open(str(late), "w") as container:
+        picture, sound = container.add_stream("libx264", rate=25), container.add_stream("aac", rate=48000)
+        picture.width, picture.height, picture.pix_fmt, sound.layout = 64, 48, "yuv420p", "mono"
+        for _ in range(50):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(striped(0), format="rgb24")))
+        frame = av.AudioFrame.from_ndarray(beep, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 24000, Fraction(1, 48000)
+        container.mux(picture.encode(None) + sound.encode(frame) + sound.encode(None))
+    heard = np.concatenate(list(Soundtrack(late).blocks()), axis=1)[0]
+    assert np.abs(heard[: 48000 * 47 // 100]).max() < 0.01
+    assert np.abs(heard[48000 * 53 // 100 : 48000]).max() > 0.4
+
+
+def test_the_same_frames_and_sound_are_written_to_the_same_bytes(tmp_path, tone):
+    for name in ("a.mp4", "b.mp4"):
+        with video.Writer(tmp_path / name, 64, 48, Fraction(25), Soundtrack(tone("x.wav", 0.4))) as writer:
+            for number in range(10):
+                writer.write(striped(number))
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
