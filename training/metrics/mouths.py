@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 SMOOTHED = 25  # frames over which the window's centre is averaged
-WIDE, TALL = 0.7, 1.15  # extent of the window, of the mouth's median width and its tallest height
-REFERENCE = 40  # percentile of the luminance in the window, median over the clip: lips and skin
-DARK = 0.5  # of that: what is darker lies between the lips
+WIDE, TALL = 0.4, 1.4  # extent of the window, of the median width of the mouth and of its greatest height
+REFERENCE = 60  # percentile of the luminance in the window, median over the clip: lips and skin
+DARK = 0.6  # of that: what is darker lies between the lips
 
 
 @dataclass(frozen=True)

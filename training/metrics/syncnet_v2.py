@@ -77,13 +77,14 @@ def _head() -> nn.Sequential:
 
 def read(path: Path) -> SyncNetV2:
     """Read `syncnet_v2.model` without running any of it; all its keys and shapes must be the network's."""
+    asked = f"evaluate_talks.syncnet_v2={path}"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UserError(f"evaluate.syncnet_v2: {path} is not there: give the file syncnet_v2.model, or null") from None
+        raise UserError(f"{asked} is not there: give the file syncnet_v2.model, or null") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         why = " ".join(str(error).split())[:120]
-        raise UserError(f"evaluate.syncnet_v2: {path} holds no plain weights ({why}): give syncnet_v2.model") from None
+        raise UserError(f"{asked} holds no plain weights ({why}): give syncnet_v2.model") from None
     network = SyncNetV2()
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     there = state if isinstance(state, dict) else {}
@@ -93,9 +94,7 @@ def read(path: Path) -> SyncNetV2:
     wrong += [key for key in found if key not in wanted]
     if wrong:
         some = ", ".join(map(str, wrong[:3]))
-        raise UserError(
-            f"evaluate.syncnet_v2: {path} is another network: {len(wrong)} of its tensors do not fit ({some})"
-        )
+        raise UserError(f"{asked} is another network: {len(wrong)} of its tensors do not fit ({some})")
     network.load_state_dict(state, strict=False)
     return network.eval().requires_grad_(False)
 

@@ -1,0 +1,219 @@
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from PIL import Image
+from safetensors.torch import save_file
+
+from inference import bundle
+from inference.errors import UserError
+from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
+from tests.training.wav2lip import talking
+from training import evaluate
+from training.metrics import syncnet_v2
+from training.wav2lip import filmed
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = Wav2LipConfig(width=0.02)
+QUICK = ("evaluate_talks.draws=100", "evaluate_talks.strips.clips=2", "evaluate_talks.device=cpu")
+
+
+def composed(run: str, *overrides: str):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("training/evaluate", overrides=[f"run={run}", "corpus=talks", *QUICK, *overrides])
+
+
+def network(kind: type, seed: int = 3):
+    torch.manual_seed(seed)
+    return kind(CONFIG)
+
+
+def write_run(run: str, about: dict | None = None) -> None:
+    folder = Path("data/runs") / run
+    folder.mkdir(parents=True, exist_ok=True)
+    name, kind = {"syncnet": ("expert", SyncNet), "wav2lip": ("generator", Generator)}[run]
+    save_file(network(kind).state_dict(), folder / f"{name}.safetensors")
+    said = {
+        "schema": 1, "run": run, "network": dataclasses.asdict(CONFIG), "steps": 7, "data": {"fingerprint": "f00d"},
+        "mel": {"padding": "reflect", "lead": 0},
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(said | (about or {})))
+
+
+def write_bundle(folder: Path, task: str, kind: type, seed: int = 3) -> bundle.Bundle:
+    manifest = {
+        "name": folder.name, "version": "1", "task": task, "precision": "float32", "commercial": True, "demo": True,
+        "network": {"kind": kind.__name__.lower().replace("generator", "wav2lip"), **dataclasses.asdict(CONFIG)},
+        "mel": {"padding": "reflect", "lead": 0}, "expert": {"name": "syncnet", "sha256": "ab" * 32}, "metrics": {},
+        "licences": {"weights": "Apache-2.0", "code": "Apache-2.0", "data": {}}, "created": "2026-01-01",
+        "provenance": {"git": None, "command": "python -m training.train"},
+    }  # fmt: skip
+    return bundle.write(folder, manifest, {bundle.MODEL: network(kind, seed).state_dict()})
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Networks of random weights, starters of the same weights and drawn talks, measured once; in their folder."""
+    folder = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        talking.write(Path("data"), offset=2, clips=1)
+        write_run("syncnet")
+        write_run("wav2lip", {"expert": {"name": "syncnet", "sha256": "cd" * 32}})
+        write_bundle(Path("data/exported/syncnet"), "sync", SyncNet)
+        write_bundle(Path("data/starters/syncnet"), "sync", SyncNet)
+        write_bundle(Path("data/starters/lipsync"), "lipsync", Generator)
+        Path("data/metrics/talks").mkdir(parents=True)
+        Path("data/metrics/talks/other.json").write_text("{}")
+        evaluate.main(composed("syncnet"))
+        evaluate.main(composed("wav2lip"))
+        yield Path("data/metrics/talks").absolute()
+
+
+def figures(measured: Path, name: str) -> dict:
+    return json.loads((measured / f"{name}.json").read_text())
+
+
+def test_an_expert_stands_beside_its_starter_and_one_that_learned_nothing(measured):
+    found = figures(measured, "sync")
+    assert [row["name"] for row in found["rows"]] == ["this run", "starter", "untrained"]
+    ours, starter, untrained = found["rows"]
+    assert ours["auc"] == starter["auc"] != untrained["auc"]
+    assert (found["run"], found["steps"], found["trained_on"]) == ("syncnet", 7, "f00d")
+    assert found["data"] == {"fingerprint": "f00d", "split": "test", "clips": 3, "speakers": 3, "frames": 180}
+
+
+def test_every_row_of_pictures_is_there_and_ours_equals_the_starter_of_the_same_weights(measured):
+    found = figures(measured, "lipsync")
+    assert [row["name"] for row in found["rows"]] == [
+        "this run", "starter", "this run, sound 7 frames late", "this run, sound 7 frames early",
+        "this run, told silence", "ground truth", "ground truth, sound 7 frames late",
+        "ground truth, sound 7 frames early", "copied reference",
+    ]  # fmt: skip
+    ours, starter = found["rows"][:2]
+    for name in ("l1", "ssim", "psnr", "lse_d", "lse_c", "opening_correlation", "closed_on_bilabials"):
+        assert ours[name] == starter[name]
+        assert ours[name]["speakers"] == 3
+    assert found["mouth"]["correlation"] > 0.9
+    assert "l1" not in found["rows"][4]
+
+
+def test_what_taught_the_generator_and_what_heard_it_are_named(measured):
+    found = figures(measured, "lipsync")
+    assert found["expert"]["sha256"] == bundle.load(measured.parents[1] / "exported/syncnet").sha256
+    assert found["expert"]["taught_by"]["sha256"] == "cd" * 32
+
+
+def test_strips_show_the_same_moments_in_every_row(measured):
+    strips = json.loads((measured / "strips/strips.json").read_text())
+    assert len(strips) == 2
+    assert len({strip["speaker"] for strip in strips}) == 2
+    for strip in strips:
+        assert list(strip["rows"]) == ["this run", "starter", "ground truth", "copied reference"]
+        assert {Image.open(measured / "strips" / file).size for file in strip["rows"].values()} == {(16 * 96, 96)}
+        assert len(strip["truth"]) == len(strip["openings"]["this run"]) == 60
+        assert Image.open(measured / "strips" / strip["mel"]).size[1] == 80
+
+
+def test_what_other_stages_keep_in_the_folder_stays(measured):
+    assert figures(measured, "other") == {}
+
+
+def test_a_second_measurement_gives_the_same_bytes(measured, monkeypatch):
+    monkeypatch.chdir(measured.parents[2])
+    before = (measured / "sync.json").read_bytes()
+    evaluate.main(composed("syncnet"))
+    assert (measured / "sync.json").read_bytes() == before
+
+
+def test_where_nobody_is_held_out_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    talking.write(Path("data"), split="train", clips=1)
+    write_run("syncnet")
+    evaluate.main(composed("syncnet"))
+    found = json.loads(Path("data/metrics/talks/sync.json").read_text())
+    assert found["measured"] is False
+    assert "none of the 3 clips" in found["why"]
+
+
+def test_real_talks_of_which_nothing_is_known_exactly_are_measured_without(measured, tmp_path, monkeypatch):
+    shutil.copytree(measured.parents[1], tmp_path / "data")
+    shutil.rmtree(tmp_path / "data/truth")
+    shutil.rmtree(tmp_path / "data/starters")
+    monkeypatch.chdir(tmp_path)
+    evaluate.main(composed("wav2lip"))
+    found = json.loads(Path("data/metrics/talks/lipsync.json").read_text())
+    assert found["mouth"] == {"known": False}
+    assert "opening_correlation" not in found["rows"][0]
+    assert found["rows"][0]["l1"]["n"] == 180
+    assert "starter" not in [row["name"] for row in found["rows"]]
+
+
+def test_no_run_names_the_command_that_makes_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    talking.write(Path("data"), clips=1)
+    with pytest.raises(UserError, match=r"run\.json is not there: run python -m training\.train run=wav2lip"):
+        evaluate.main(composed("wav2lip"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: (run / "expert.safetensors").write_bytes(b"short"),
+        lambda run: (run / "run.json").write_text("{"),
+        lambda run: (run / "run.json").write_text("[]"),
+        lambda run: write_run("syncnet", {"network": {"width": 0.05}}),
+        lambda run: write_run("syncnet", {"data": {}}),
+    ],
+)
+def test_a_damaged_run_is_one_line(tmp_path, monkeypatch, damage):
+    monkeypatch.chdir(tmp_path)
+    talking.write(Path("data"), clips=1)
+    write_run("syncnet")
+    damage(Path("data/runs/syncnet"))
+    with pytest.raises(UserError, match="holds no whole run") as caught:
+        evaluate.main(composed("syncnet"))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_syncnets_are_refused_before_anything_is_measured(measured, monkeypatch):
+    monkeypatch.chdir(measured.parents[2])
+    with pytest.raises(UserError, match=r"evaluate_talks\.syncnet_v2=nowhere\.model is not there"):
+        evaluate.main(composed("wav2lip", "evaluate_talks.syncnet_v2=nowhere.model"))
+
+
+def test_published_weights_want_the_videos(measured, monkeypatch, tmp_path):
+    monkeypatch.chdir(measured.parents[2])
+    torch.save(syncnet_v2.SyncNetV2().state_dict(), tmp_path / "syncnet_v2.model")
+    with pytest.raises(UserError, match=r"s0/00000\.mp4: evaluate_talks\.syncnet_v2 needs the videos of the pack"):
+        evaluate.main(composed("wav2lip", f"evaluate_talks.syncnet_v2={tmp_path}/syncnet_v2.model"))
+
+
+def test_a_crop_goes_back_to_where_it_was_cut_from():
+    frame = np.zeros((60, 80, 3), np.uint8)
+    pasted = filmed.paste(frame, np.full((96, 96, 3), 200, np.uint8), np.array([50.0, 10.0, 90.0, 40.0]))
+    assert (pasted[10:40, 50:80] == 200).all()
+    assert pasted.sum() == 30 * 30 * 200 * 3
+    assert frame.sum() == 0
+
+
+def test_the_published_expert_sees_a_square_that_reaches_below_the_chin():
+    frame = np.zeros((200, 200, 3), np.uint8)
+    frame[80:120, 90:110] = 255
+    cut = filmed.cut(frame, np.array([90.0, 80.0, 110.0, 120.0]))  # half side 20, so 56 pixels
+    assert cut.shape == (56, 56, 3)
+    rows, columns = np.nonzero(cut[..., 0])
+    assert (rows.min(), rows.max()) == (0, 39)
+    assert (columns.min(), columns.max()) == (18, 37)
+
+
+def test_the_published_expert_sees_grey_beyond_the_picture():
+    cut = filmed.cut(np.zeros((40, 40, 3), np.uint8), np.array([0.0, 0.0, 20.0, 20.0]))
+    assert cut.shape == (28, 28, 3)
+    assert (cut[:, :3] == filmed.BEYOND).all()
+    assert (cut[5, 5:] == 0).all()

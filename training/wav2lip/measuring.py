@@ -1,0 +1,235 @@
+"""Measure a sync expert or a lip-sync generator on the clips of speakers that no training saw.
+
+run=syncnet reads the talks as they are filmed and writes data/metrics/talks/sync.json; run=wav2lip reads those that the
+expert has put in sync and writes lipsync.json, and strips of pictures for the report. What is exactly known of the demo
+talks is read here and by no training.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from omegaconf import DictConfig
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from inference import bundle
+from inference.errors import UserError
+from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
+from preprocessing import talkpacks
+from preprocessing.talkpacks import Talks
+from scraping import stage
+from training.metrics import mouthtruth
+from training.wav2lip import drawing, filmed, listening, strips
+
+DATA = Path("data")
+OURS, STARTER, UNTRAINED = "this run", "starter", "untrained"
+
+
+class Settings(stage.Settings):
+    """The stage's settings, of both runs."""
+
+    name: str  # of the folder in data/runs
+    expert: str  # bundle by which a generator is measured
+    device: Literal["auto", "cpu", "cuda"]
+    seed: int = Field(ge=0)
+    draws: int = Field(ge=100)  # of speakers, for the intervals
+    syncnet_v2: str | None  # file of the weights by which LSE is published
+    listening: listening.Settings
+    drawing: drawing.Settings
+    strips: strips.Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training."""
+
+    network: nn.Module
+    about: dict  # run.json
+
+    @property
+    def described(self) -> dict:
+        return {
+            "run": self.about["run"],
+            "steps": self.about["steps"],
+            "trained_on": self.about["data"]["fingerprint"],
+        }
+
+
+def main(config: DictConfig) -> None:
+    """Measure the run of a composed config: data/runs, packs, starters and data/truth -> data/metrics."""
+    settings = stage.settings(config, "evaluate_talks", Settings)
+    measure = {"syncnet": measure_expert, "wav2lip": measure_generator}[config.run]
+    with stage.work("evaluate_talks", config.run, config.world, stage.fingerprint(settings.model_dump())) as folder:
+        measure(config.corpus, settings, folder)
+
+
+def measure_expert(corpus: str, settings: Settings, folder: Path) -> None:
+    """Measure the expert of a run beside its starter and one that learned nothing."""
+    talks = talkpacks.read(DATA / "interim" / corpus)
+    run = read_run(DATA / "runs" / settings.name, "expert", SyncNet)
+    starter = read_starter(DATA / "starters" / "syncnet", "sync")
+    torch.manual_seed(settings.seed)
+    untrained = _ready(SyncNet(run.network.config), settings)
+    experts = {OURS: run.network} | ({STARTER: starter.network()} if starter else {})
+    experts = {name: _ready(network, settings) for name, network in experts.items()} | {UNTRAINED: untrained}
+    truths = mouthtruth.read(DATA / "truth" / corpus / "truth.json")
+    figures = nothing(talks) or listening.measure(
+        experts, talks, truths, settings.listening, settings.draws, settings.seed
+    )
+    known = {"offsets": "planted and known exactly" if truths else "taken to be 0: nobody knows them"}
+    _write(DATA / "metrics" / corpus / "sync.json", figures | known | run.described | _data(talks, settings))
+    _say_expert(figures)
+
+
+def measure_generator(corpus: str, settings: Settings, folder: Path) -> None:
+    """Measure the generator of a run beside its starter and what no generator made."""
+    talks = talkpacks.read(DATA / "processed" / corpus)
+    run = read_run(DATA / "runs" / settings.name, "generator", Generator)
+    starter = read_starter(DATA / "starters" / "lipsync", "lipsync")
+    expert = bundle.load(Path(settings.expert)).require("sync")
+    truths = mouthtruth.read(DATA / "truth" / corpus / "truth.json")
+    target = DATA / "metrics" / corpus
+    figures = nothing(talks)
+    if not figures:
+        drawers = {OURS: drawing.Drawer(_ready(run.network, settings), lead_of(run.about), settings.drawing.batch)}
+        if starter:
+            lead = starter.manifest["mel"].get("lead", 0)
+            drawers[STARTER] = drawing.Drawer(_ready(starter.network(), settings), lead, settings.drawing.batch)
+        v2 = filmed.Published(Path(settings.syncnet_v2), DATA / "raw" / corpus) if settings.syncnet_v2 else None
+        figures, shown = drawing_figures(drawers, _ready(expert.network(), settings), talks, truths, settings, v2)
+        stage.publish(strips.write(folder / "strips", shown), target / "strips")
+    taught = {"expert": {"name": expert.name, "sha256": expert.sha256, "taught_by": run.about.get("expert")}}
+    _write(target / "lipsync.json", figures | taught | run.described | _data(talks, settings))
+    _say_generator(figures)
+
+
+def drawing_figures(
+    drawers: dict[str, drawing.Drawer],
+    expert: nn.Module,
+    talks: Talks,
+    truths: dict[str, mouthtruth.Truth],
+    settings: Settings,
+    v2: "filmed.Published | None",
+) -> tuple[dict, list[strips.Strip]]:
+    """Measure every row of pictures, clip by clip, and keep the strips of a few clips."""
+    readers, proxy = drawing.readers(talks, truths)
+    rows = drawing.rows(drawers, settings.drawing.shift)
+    kept = strips.Keeper(settings.strips, talks)
+    clips = stage.progress(drawing.clips(talks, truths), len(talks.of("test")), "measure clips")
+    for shown in clips:
+        for row in rows:
+            made = row.make(shown)
+            drawing.measure_clip(row, made, shown, expert, settings.listening.speaking)
+            if v2 and shown.clip.speech >= settings.listening.speaking:
+                score = v2.score(shown.clip, made, talks.boxes(shown.clip))
+                row.add("syncnet_v2_lse_d", shown.clip, score and score.distance)
+                row.add("syncnet_v2_lse_c", shown.clip, score and score.confidence)
+            opening = None
+            if shown.clip.speaker in readers:
+                opening = drawing.measure_mouth(row, made, shown, readers[shown.clip.speaker])
+            kept.keep(row.name, made, shown, opening)
+    figures = {
+        "measured": True,
+        "mouth": proxy,
+        "heard_by": "the exported expert, which taught the generator: its LSE is no one else's",
+        "reference": "the frame half a clip away",
+        "region": "of L1, PSNR and SSIM: the lower half, the middle two thirds of its width",
+        "rows": [drawing.figures(row, settings.draws, settings.seed) for row in rows],
+    }
+    return figures, kept.strips
+
+
+def nothing(talks: Talks) -> dict | None:
+    """Say why nothing can be measured, if so."""
+    if talks.of("test"):
+        return None
+    return {"measured": False, "why": f"none of the {len(talks.clips)} clips is held out as `test`", "rows": []}
+
+
+def read_run(folder: Path, network: str, kind: Callable[[Wav2LipConfig], nn.Module]) -> Run:
+    """Read what a run says of itself and its network."""
+    about_path, weights_path = folder / "run.json", folder / f"{network}.safetensors"
+    for path in (about_path, weights_path):
+        if not path.exists():
+            run = "syncnet" if network == "expert" else "wav2lip"
+            raise UserError(f"{path} is not there: run python -m training.train run={run} corpus=talks first")
+    try:
+        about = json.loads(about_path.read_text())
+        built = kind(Wav2LipConfig(**about["network"]))
+        built.load_state_dict(load_file(weights_path))
+        run = Run(built, about)
+        run.described  # noqa: B018 (what is missing is found here)
+    except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} holds no whole run ({type(error).__name__}: {why}): train anew") from None
+    return run
+
+
+def read_starter(folder: Path, task: str) -> bundle.Bundle | None:
+    """Read the starter that ships, where there is one."""
+    return bundle.load(folder).require(task) if folder.exists() else None
+
+
+def lead_of(about: dict) -> int:
+    """Give from which frame on, counted from a picture, a generator was taught to hear."""
+    return int(about.get("mel", {}).get("lead", 0))
+
+
+def _ready(network: nn.Module, settings: Settings) -> nn.Module:
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("evaluate_talks.device=cuda: there is no CUDA device here: give cpu or auto")
+    device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _data(talks: Talks, settings: Settings) -> dict:
+    held_out = talks.of("test")
+    return {
+        "data": {
+            "fingerprint": talks.fingerprint,
+            "split": "test",
+            "clips": len(held_out),
+            "speakers": len({clip.speaker for clip in held_out}),
+            "frames": sum(clip.frames for clip in held_out),
+        },
+        "seed": settings.seed,
+        "interval": f"95 %: {settings.draws} bootstrap draws of speakers; Wilson for shares of clips",
+    }
+
+
+def _write(path: Path, figures: dict) -> None:
+    text = json.dumps({"measured": True} | figures, indent=2, ensure_ascii=False) + "\n"
+    stage.write_atomically(path, text.encode())
+
+
+def _say_expert(figures: dict, say: Callable[[str], None] = print) -> None:
+    if not figures["rows"]:
+        say(f"not measured: {figures['why']}")
+    for row in figures["rows"]:
+        found = row["found_shifted_again"]
+        say(
+            f"{row['name']}: accuracy {_shown(row['accuracy'])}, AUC {_shown(row['auc'])}, offsets within "
+            f"{found['within']} in {found['share']} of {found['n']} clips shifted again"
+        )
+
+
+def _say_generator(figures: dict, say: Callable[[str], None] = print) -> None:
+    if not figures["rows"]:
+        say(f"not measured: {figures['why']}")
+    names = ("lse_d", "lse_c", "l1", "ssim", "opening_correlation", "closed_on_bilabials")
+    for row in figures["rows"]:
+        known = [f"{name} {_shown(row[name])}" for name in names if name in row and row[name]["value"] is not None]
+        say(f"{row['name']}: {', '.join(known)}")
+
+
+def _shown(figure: dict) -> str:
+    if figure["value"] is None:
+        return "unknown"
+    ends = figure["interval_95"]
+    return f"{figure['value']:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
