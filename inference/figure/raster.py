@@ -116,47 +116,43 @@ def _ask(
 
 
 class Raster:
-    """Draws frames of baked meshes at a fixed number of samples."""
+    """Draws frames of baked meshes, each pixel the mean of `samples` x `samples`."""
 
-    def __init__(self, paint: Paint, width: int, height: int) -> None:
+    def __init__(self, paint: Paint, width: int, height: int, samples: int) -> None:
         default_device()  # starts warp
-        self.paint, self.width, self.height = paint, width, height
-        count = int(paint.starts[-1])
+        self.paint, self.width, self.height, self.samples = paint, width, height, samples
+        fine = (height * samples, width * samples)
         self._triangles = _array(paint.triangles, wp.int32)
         self._piece = _array(paint.piece, wp.int32)
         self._table = _array(paint.table, wp.float32)
         self._wrap = _array(paint.wrap, wp.vec3)
         self._sharpness = _array(paint.sharpness, wp.float32)
-        self._normals = _array(np.zeros((count, 3), np.float32), wp.vec3)
-        self._depth = _array(np.zeros((height, width), np.float32), wp.float32)
-        self._face = _array(np.zeros((height, width), np.int32), wp.int32)
-        self._share = _array(np.zeros((height, width, 2), np.float32), wp.vec2)
-        self._colour = _array(np.zeros((height, width, 3), np.float32), wp.vec3)
+        self._normals = _array(np.zeros((int(paint.starts[-1]), 3)), wp.vec3)
+        self._depth = _array(np.zeros(fine), wp.float32)
+        self._face = _array(np.zeros(fine), wp.int32)
+        self._share = _array(np.zeros((*fine, 2)), wp.vec2)
+        self._colour = _array(np.zeros((height, width, 4)), wp.vec4)
 
     def draw(
         self, vertices: np.ndarray, light: np.ndarray, turns: np.ndarray, camera: Camera, lamp: Lamp
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draw vertices [V, 3] under their light [V, 2] (key, sky); `turns` [P, 3, 3] are what pieces' bumps follow.
 
-        Returns linear colour [H, W, 3], zero where nothing is, and the triangle met [H, W], -1 for none.
+        Returns linear colour [H, W, 3], premultiplied by coverage [H, W, 1] in 0..1.
         """
         places, depth = camera.project(vertices)
-        places *= [self.width / camera.width, self.height / camera.height]
-        screen = _array(np.column_stack([places, depth]), wp.vec3)
+        screen = _array(np.column_stack([places * self.samples, depth]), wp.vec3)
         points = _array(vertices, wp.vec3)
         wp.launch(_normals, dim=1, inputs=[points, self._triangles, self._normals], device="cpu")
         buffers = [self._depth, self._face, self._share]
         wp.launch(_fill, dim=1, inputs=[screen, self._triangles, *buffers], device="cpu")
-        lights = [*(wp.vec3(*map(float, value)) for value in vars(lamp).values()), wp.vec3(*map(float, camera.eye))]
-        tables = [self._piece, self._table, self._wrap, self._sharpness, _array(turns, wp.mat33)]
-        wp.launch(
-            _paint,
-            dim=(self.height, self.width),
-            inputs=[self._face, self._share, self._triangles, points, self._normals, _array(light, wp.vec2)]
-            + [*tables, *lights, self._colour],
-            device="cpu",
-        )
-        return self._colour.numpy(), self._face.numpy()
+        geometry = [self._face, self._share, self._triangles, points, self._normals, _array(light, wp.vec2)]
+        look = [self._piece, self._table, self._wrap, self._sharpness, _array(turns, wp.mat33)]
+        lights = [wp.vec3(*map(float, value)) for value in (*vars(lamp).values(), camera.eye)]
+        inputs = [self.samples, *geometry, *look, *lights, self._colour]
+        wp.launch(_paint, dim=(self.height, self.width), inputs=inputs, device="cpu")
+        colour = self._colour.numpy()
+        return colour[..., :3], colour[..., 3:]
 
 
 def _array(values: np.ndarray, dtype: object) -> wp.array:
@@ -225,10 +221,11 @@ def _point(i: int, j: int):
     return i * (FINENESS + 1) - (i * (i - 1)) / 2 + j
 
 
-@wp.kernel
-def _paint(
-    face: wp.array2d(dtype=wp.int32),
-    share: wp.array2d(dtype=wp.vec2),
+@wp.func
+def _shade(
+    t: int,
+    u: float,
+    v: float,
     triangles: wp.array2d(dtype=wp.int32),
     points: wp.array(dtype=wp.vec3),
     normals: wp.array(dtype=wp.vec3),
@@ -245,15 +242,8 @@ def _paint(
     behind: wp.vec3,
     rim: wp.vec3,
     eye: wp.vec3,
-    colour: wp.array2d(dtype=wp.vec3),
 ):
-    y, x = wp.tid()
-    t = face[y, x]
-    if t < 0:
-        colour[y, x] = wp.vec3(0.0, 0.0, 0.0)
-        return
-    u = wp.clamp(share[y, x][0], 0.0, 1.0)
-    v = wp.clamp(share[y, x][1], 0.0, 1.0 - u)
+    """Colour of a triangle's point."""
     w = 1.0 - u - v
     # paint: the three lattice points around
     fine = float(FINENESS)
@@ -309,4 +299,47 @@ def _paint(
             + (shine + glint) * key[k] * 0.6
             + 0.06 * edge * rim[k]
         )
-    colour[y, x] = result
+    return result
+
+
+@wp.kernel
+def _paint(
+    samples: int,
+    face: wp.array2d(dtype=wp.int32),
+    share: wp.array2d(dtype=wp.vec2),
+    triangles: wp.array2d(dtype=wp.int32),
+    points: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+    light: wp.array(dtype=wp.vec2),
+    piece: wp.array(dtype=wp.int32),
+    table: wp.array2d(dtype=wp.float32),
+    wrap: wp.array(dtype=wp.vec3),
+    sharpness: wp.array(dtype=wp.float32),
+    turns: wp.array(dtype=wp.mat33),
+    towards: wp.vec3,
+    key: wp.vec3,
+    sky: wp.vec3,
+    ground: wp.vec3,
+    behind: wp.vec3,
+    rim: wp.vec3,
+    eye: wp.vec3,
+    colour: wp.array2d(dtype=wp.vec4),
+):
+    row, column = wp.tid()
+    total = wp.vec3(0.0, 0.0, 0.0)
+    covered = float(0.0)  # noqa: UP018 (warp: a variable, not a constant)
+    for down in range(samples):
+        for right in range(samples):
+            y = row * samples + down
+            x = column * samples + right
+            t = face[y, x]
+            if t >= 0:
+                u = wp.clamp(share[y, x][0], 0.0, 1.0)
+                v = wp.clamp(share[y, x][1], 0.0, 1.0 - u)
+                covered += 1.0
+                total += _shade(
+                    t, u, v, triangles, points, normals, light, piece, table, wrap, sharpness, turns,
+                    towards, key, sky, ground, behind, rim, eye,
+                )  # fmt: skip
+    all_of = float(samples * samples)
+    colour[row, column] = wp.vec4(total[0] / all_of, total[1] / all_of, total[2] / all_of, covered / all_of)

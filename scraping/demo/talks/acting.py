@@ -7,13 +7,13 @@ import numpy as np
 
 from scraping.demo.talks.heads import Head, Turn
 from scraping.demo.talks.speech import Phone
-from scraping.demo.talks.visemes import actions, mouth
+from scraping.demo.talks.visemes import AIMS, Mouth, actions, mouth
 
 FPS = 25
 PRESSED = -0.0002  # metres of gap where lips are shut
 SLACK = 0.0014  # metres that lips are apart at least where somebody speaks and they are not shut
 JAW_DROP = 0.033  # metres the gap grows by a whole jawOpen, and shrinks by a whole mouthClose
-WIDEST = {"jawOpen": 0.5}
+LOUDEST = 1.1  # how far beyond its aim a sound may go
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,13 @@ def manner(seed: int) -> Manner:
     rng = np.random.Generator(np.random.PCG64([seed, 405]))
     low, high = np.array([0.02, 0.88, 0.6, 2.2]), np.array([0.22, 1.12, 1.4, 4.0])
     return Manner(*map(float, rng.uniform(low, high)))
+
+
+def widest(head: Head, how: Manner) -> float:
+    """The largest gap of the lips [metres] that somebody makes while talking: an ㅏ at its loudest."""
+    aim = AIMS["ㅏ"]
+    still = [np.array([min(1.0, value * LOUDEST)]) for value in (aim.jaw, aim.round, aim.spread, aim.teeth)]
+    return head.gap(actions(Mouth(*still, np.zeros(1)), 0, how.smile, how.width))
 
 
 def act(

@@ -29,6 +29,9 @@ TURN_SHARES = (0.2, 0.2, 0.2, 0.4)  # of a head's turn, by bone from the lowest
 LIGHT_RAYS = 10
 SHOWN = 0.12  # of the picture: how far outside it triangles are still drawn, for heads move
 INSIDE_MOUTH = ("mouth", "teeth", "tongue")
+# least and most of the light that reaches what lids and lips shelter: their own shadows would put it out
+SHELTERED = {"eye": (0.55, 1.0), "teeth": (0.34, 0.5), "tongue": (0.25, 0.5), "mouth": (0.1, 0.6)}
+TEETH_IN, TEETH_BACK, TEETH_DOWN = 0.2, 0.0015, 0.0028  # share of their width; metres
 YAWN = {"jawOpen": 0.5}  # at which light is let into the mouth, to be kept
 COLUMNS = (-0.008, 0.0, 0.008)  # across the mouth, metres in the base mesh, where the lips' gap is measured
 SPAN = 0.0026  # half a column
@@ -88,16 +91,27 @@ class Head:
         self.body, self.edge = studio.body, edge
         sitting = studio.sit(subject)
         self.posed, self.person = sitting.posed, subject
-        meshes = sitting.scene.meshes
+        meshes = [self._with_room(mesh) for mesh in sitting.scene.meshes]
         self.camera = self._camera()
-        self._still = sitting.scene.vertices
+        self._still = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float32)
         self._bind(meshes)
         keep = self._seen(meshes)
         self.paint = bake(meshes, sitting.materials, self.camera.eye, keep)
-        self._raster = Raster(self.paint, edge * SAMPLES, edge * SAMPLES)
+        self._raster = Raster(self.paint, edge, edge, SAMPLES)
         self.lamp = _lamp(subject.light, self.camera)
         self._light = self._lit(meshes, subject.light, subject.seed)
         self.floor = sitting.floor
+
+    def _with_room(self, mesh: Mesh) -> Mesh:
+        """Draw teeth in from the cheeks, and the upper row down to where it shows when somebody speaks."""
+        if not mesh.name.startswith("teeth"):
+            return mesh
+        right, behind, up = self.posed.transforms[self.body.bone["head"], :, :3].T
+        away = mesh.vertices - mesh.vertices.mean(0)
+        moved = mesh.vertices - TEETH_IN * (away @ right)[:, None] * right + TEETH_BACK * behind
+        if mesh.name == "teeth-upper":
+            moved = moved - TEETH_DOWN * up
+        return replace(mesh, vertices=moved.astype(np.float32), normals=None)
 
     # What moves
 
@@ -119,7 +133,7 @@ class Head:
                 continue
             cloth = mesh.name not in _skin_pieces(meshes)
             group = body.group("helper-tights") if cloth else _own(body, mesh.name)
-            near = _nearest(mesh.chart[:, :3], body.template, np.unique(group), reach=0.0 if cloth else None)
+            near = _nearest(mesh.chart[:, :3], body.template, np.unique(group))
             self._weights[place] = np.where(near[:, None] >= 0, body.weights[near][:, bones], 0)
             if not cloth:
                 self._body_vertex[place] = near
@@ -237,11 +251,11 @@ class Head:
         """Shares [V, 2] of key light and sky; the mouth's inside is lit with the mouth open."""
         closed = self._shares(meshes, self._still, light, seed)
         opened = self._shares(meshes, self.face(YAWN).vertices, light, seed)
-        within = np.concatenate([np.full(len(mesh.vertices), mesh.name.startswith(INSIDE_MOUTH)) for mesh in meshes])
-        shares = np.where(within[:, None], opened, closed)
-        eyes = np.concatenate([np.full(len(mesh.vertices), mesh.name.startswith("eye")) for mesh in meshes])
-        shares[eyes] = np.maximum(shares[eyes], 0.55)  # a lid's shadow would put them out
-        self._within = within
+        named = np.concatenate([np.full(len(mesh.vertices), mesh.name.partition("-")[0]) for mesh in meshes])
+        self._within = np.isin(named, INSIDE_MOUTH)
+        shares = np.where(self._within[:, None], opened, closed)
+        for name, (least, most) in SHELTERED.items():
+            shares[named == name] = shares[named == name].clip(least, most)
         return shares.astype(np.float32)
 
     def _shares(self, meshes: list[Mesh], vertices: np.ndarray, light: Light, seed: int) -> np.ndarray:
@@ -261,13 +275,10 @@ class Head:
     def picture(self, face: Face, turn: Turn, ground: np.ndarray, widest: float) -> np.ndarray:
         """Draw a face before a ground (linear RGB [H, W, 3]) as uint8 [H, W, 3]; `widest` is the mouth's largest gap."""
         light = self._light.copy()
-        light[self._within] *= 0.25 + 0.75 * np.clip(face.gap / widest, 0, 1) ** 0.7
+        light[self._within] *= 0.3 + 0.7 * np.clip(face.gap / widest, 0, 1) ** 0.5
         head = self._moves(turn)[3][0]
         turns = np.stack([head if name.startswith("hair") else np.eye(3) for name in self.paint.names])
-        colour, met = self._raster.draw(face.vertices, light, turns, self.camera, self.lamp)
-        shape = (self.edge, SAMPLES, self.edge, SAMPLES)
-        figure = colour.reshape(*shape, 3).mean((1, 3))
-        cover = (met >= 0).reshape(shape).mean((1, 3))[..., None]
+        figure, cover = self._raster.draw(face.vertices, light, turns, self.camera, self.lamp)
         shown = display(figure + ground * (1 - cover), 0.95)
         return np.clip(shown * 255 + 0.5, 0, 255).astype(np.uint8)
 
@@ -324,14 +335,16 @@ def _own(body: object, name: str) -> np.ndarray:
     return body.group(group)
 
 
-def _nearest(places: np.ndarray, template: np.ndarray, candidates: np.ndarray, reach: float | None) -> np.ndarray:
-    """The candidate vertex nearest each place of the base mesh [N]; -1 below `NECK` where `reach` is given."""
+def _nearest(places: np.ndarray, template: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """The candidate vertex nearest each place of the base mesh [N]; -1 below `NECK`."""
     result = np.full(len(places), -1)
+    known = {place.tobytes(): vertex for place, vertex in zip(template[candidates], candidates, strict=True)}
     high = np.flatnonzero(places[:, 2] > NECK)
+    result[high] = [known.get(place.tobytes(), -1) for place in places[high].astype(template.dtype)]
+    new = high[result[high] < 0]  # halfway along a cut, or of cloth
     near = candidates[template[candidates, 2] > NECK - 0.03]
-    for rows in np.array_split(high, max(1, len(high) // 500)):
-        far = ((places[rows, None] - template[near][None]) ** 2).sum(-1)
-        result[rows] = near[far.argmin(1)]
+    far = (template[near] ** 2).sum(1) - 2 * places[new] @ template[near].T
+    result[new] = near[far.argmin(1)]
     return result
 
 

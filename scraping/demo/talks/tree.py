@@ -19,7 +19,7 @@ import numpy as np
 from scraping import stage
 from scraping.demo.studio import Studio
 from scraping.demo.talks import sentences
-from scraping.demo.talks.acting import FPS, WIDEST, act, manner
+from scraping.demo.talks.acting import FPS, act, manner, widest
 from scraping.demo.talks.heads import Head, sitter
 from scraping.demo.talks.speech import RATE, VARIANTS, Phone, Speech, Voice, moved_by, speak
 from scraping.demo.talks.visemes import shut_spans, silent_spans
@@ -209,13 +209,14 @@ def _played(head: Head, clip: Clip, phones: Sequence[Phone], seconds: float) -> 
     """Frames [H, W, 3] of a clip and what is known about the mouth in each."""
     rng = np.random.Generator(np.random.PCG64([clip.speaker, clip.number, 409]))
     ground = head.ground(clip.speaker * 101 + clip.number)
-    widest = head.gap(WIDEST)
+    how = manner(clip.speaker)
+    largest = widest(head, how)
     frames, rows = [], {"opening": [], "closed": [], "mouth": [], "face": []}
-    for moment in act(head, manner(clip.speaker), phones, seconds, round(seconds * FPS), rng):
+    for moment in act(head, how, phones, seconds, round(seconds * FPS), rng):
         face = head.face(moment.actions, moment.turn)
-        frames.append(head.picture(face, moment.turn, ground, widest))
+        frames.append(head.picture(face, moment.turn, ground, largest))
         mouth_box, face_box = head.boxes(face)
-        rows["opening"].append(round(float(np.clip(face.gap / widest, 0, 1)), 4))
+        rows["opening"].append(round(float(np.clip(face.gap / largest, 0, 1)), 4))
         rows["closed"].append(face.touching)
         rows["mouth"].append(mouth_box)
         rows["face"].append(face_box)

@@ -142,7 +142,7 @@ def actions(pose: Mouth, frame: int, smile: float, width: float) -> dict[str, fl
         "mouthPress": 0.22 * shut * min(1.0, 6 * jaw + 0.2),
     }
     result = {
-        "jawOpen": 0.5 * jaw,
+        "jawOpen": 0.45 * jaw,
         "mouthFunnel": 0.45 * rounded * width,
         "mouthPucker": 0.55 * rounded * width,
     }
