@@ -32,8 +32,7 @@ def drawer(bundle: "Bundle", backend: str = "torch", precision: str = "exact", d
         raise UserError(f"--backend {backend!r} must be {' or '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise UserError(f"--precision {precision!r} must be {' or '.join(PRECISIONS)}")
-    if bundle.manifest["task"] != "lipsync":
-        raise UserError(f"bundle {bundle.name} is for the task {bundle.manifest['task']}, and lip-sync was asked for")
+    bundle.require("lipsync")
     if backend == "torch":
         return torch_drawer(bundle.network(), precision, device)
     if precision != "exact":

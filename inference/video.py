@@ -270,7 +270,8 @@ def _unreadable(path: Path, error: Exception) -> MediaError:
     with open(path, "rb") as stream:
         head = stream.read(12)
     reason = "truncated" if head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3" else "not-a-video"
-    return MediaError(reason, f"no container that can be read: {' '.join(str(error).split())[:200]}")
+    why = getattr(error, "strerror", None) or type(error).__name__
+    return MediaError(reason, f"no container of a video that can be read: {why.lower()}")
 
 
 def _on_grid(decoded: Iterator[_Timed], fps: Fraction, first: int, step: int) -> Iterator[av.VideoFrame]:

@@ -48,7 +48,7 @@ def take(film, tone, count: int, seconds: float, fps=25, draw=black, **more) -> 
 @pytest.mark.parametrize("seconds", [Fraction(31, 100), Fraction(127, 100)])
 def test_there_are_frames_for_as_long_as_the_sound_lasts(film, tone, fps, seconds):
     made = take(film, tone, 20, float(seconds), fps)
-    assert abs(len(list(made.pictures())) / fps - seconds) <= Fraction(1, 2) / fps
+    assert abs(Fraction(len(list(made.pictures()))) / fps - seconds) <= Fraction(1, 2) / fps
 
 
 def test_mouths_are_drawn_in_the_frames_they_belong_to(film, tone):

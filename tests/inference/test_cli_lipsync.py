@@ -1,0 +1,218 @@
+import json
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inference import bundle as bundles
+from inference import cli, cli_lipsync, mark, video
+from inference.networks.wav2lip import Generator, Wav2LipConfig
+from inference.soundtrack import Soundtrack
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = Wav2LipConfig(width=0.02)
+ABOUT = {
+    "name": "lipsync",
+    "version": "0.1.0",
+    "task": "lipsync",
+    "network": {"kind": "wav2lip", "width": TINY.width, "edge": TINY.edge},
+    "precision": "float32",
+    "licences": {"weights": "CC0-1.0", "code": "Apache-2.0", "data": "CC0-1.0"},
+    "commercial": True,
+    "demo": True,
+    "mel": {"padding": "reflect", "lead": 0},
+    "expert": {"sha256": "0" * 64},
+    "provenance": {},
+    "metrics": {},
+    "created": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Path:
+    """A folder with a generator of random weights."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("bundles")
+    bundles.write(folder / "lipsync", ABOUT, {bundles.MODEL: Generator(TINY).state_dict()})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def a_place_of_its_own(places, tmp_path, monkeypatch):
+    monkeypatch.setenv("DRAMATIS_BUNDLES", str(places))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def face(portrait, tmp_path) -> str:
+    Image.fromarray(portrait(1, 161)).save(tmp_path / "face.png")
+    return "face.png"
+
+
+def dramatis(*words: str, code: int = 0) -> None:
+    assert cli.run(["lipsync", "--no-cache", *words]) == code
+
+
+def refused(capsys, *words: str) -> str:
+    """Run what must be refused: exit code 2, nothing on stdout, one line on stderr, nothing left behind."""
+    before = sorted(os.listdir())
+    dramatis(*words, code=2)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("error: ")
+    assert sorted(os.listdir()) == before
+    return line
+
+
+def lengths(path: str) -> list[float]:
+    with av.open(path) as container:
+        return [float(stream.duration * stream.time_base) for stream in container.streams]
+
+
+def test_a_picture_says_a_sound_and_the_video_is_marked(face, tone, capsys):
+    tone("say.wav", 1.0)
+    dramatis("-f", face, "-a", "say.wav", "--consent", "her own word, 2026-11-20", "--json")
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    verdict = mark.read(Path("talking.mp4"))
+    assert (verdict.state, verdict.generated) == ("valid", True)
+    assert verdict.recipe["consent"] == {"statement": "her own word, 2026-11-20"}
+    assert verdict.recipe == file["recipe"]
+    assert (file["frames"], file["without_face"]) == (25, [])
+    assert video.probe(Path("talking.mp4")).audio
+    assert lengths("talking.mp4") == pytest.approx([1, 1], abs=0.02)
+    assert sorted(os.listdir()) == ["config", "face.png", "say.wav", "talking.mp4"]
+
+
+def test_the_same_face_and_sound_are_the_same_bytes_twice(face, tone):
+    tone("say.wav", 0.4)
+    for name in ("a.mp4", "b.mp4"):
+        dramatis("-f", face, "-a", "say.wav", "-o", name)
+    assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("fps", [24, 25, Fraction(30000, 1001), 30, 50])
+def test_a_video_keeps_its_rate_and_lasts_as_long_as_the_sound(film, tone, portrait, fps):
+    film("face.mp4", [portrait(1, 160)] * 12, fps)
+    tone("say.wav", 1.03, 96000, 2)
+    dramatis("-f", "face.mp4", "-a", "say.wav")
+    assert lengths("talking.mp4") == pytest.approx([1.03, 1.03], abs=float(0.5 / fps) + 0.001)
+    assert video.probe(Path("talking.mp4")).fps == fps
+
+
+def test_frames_without_a_face_are_told_and_left_as_they_are(film, tone, portrait, capsys):
+    film("face.mp4", [portrait(1, 160)] * 10 + [np.full((160, 160, 3), 90, np.uint8)] * 9 + [portrait(1, 160)] * 6)
+    tone("say.wav", 1.0)
+    dramatis("-f", "face.mp4", "-a", "say.wav")
+    assert "9 without a face were left as they are (10-18)" in capsys.readouterr().out
+    assert list(video.frames(Path("talking.mp4")))[14].std() < 3
+
+
+def test_a_preview_is_the_frame_of_the_video(face, tone):
+    tone("say.wav", 1.0)
+    dramatis("-f", face, "-a", "say.wav", "-o", "x.mp4")
+    dramatis("-f", face, "-a", "say.wav", "-o", "x.mp4", "--preview", "--second", "0.6")
+    shown, preview = list(video.frames(Path("x.mp4")))[15], np.asarray(Image.open("x.png"))[:160, :160]
+    assert np.abs(shown.astype(int) - preview).mean() < 4
+    assert mark.read(Path("x.png")).recipe["frame"] == 15
+
+
+def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, tone, capsys):
+    for folder in ("faces", "sounds"):
+        os.mkdir(folder)
+    for name in ("민지", "lonely"):
+        Image.fromarray(portrait(1, 160)).save(f"faces/{name}.png")
+    Path("faces/broken.mp4").write_text("words")
+    for name in ("민지", "broken"):
+        tone(f"sounds/{name}.wav", 0.3)
+    dramatis("-f", "faces", "-a", "sounds", "-o", "dubbed/", "--json", code=2)
+    told = json.loads(capsys.readouterr().out)
+    assert [file["path"] for file in told["files"]] == ["dubbed/민지.mp4"]
+    assert [Path(failure["face"]).name for failure in told["failed"]] == ["lonely.png", "broken.mp4"]
+    assert os.listdir("dubbed") == ["민지.mp4"]
+
+
+def test_a_folder_is_gone_on_with_where_it_was_left(portrait, tone, capsys):
+    os.mkdir("faces")
+    for number in (1, 2):
+        Image.fromarray(portrait(number, 160)).save(f"faces/{number}.png")
+    os.mkdir("out")
+    Path("out/1.mp4").write_bytes(b"made before")
+    dramatis("-f", "faces", "-a", str(tone("say.wav", 0.3)), "-o", "out", "--resume", "--json")
+    assert [file["path"] for file in json.loads(capsys.readouterr().out)["files"]] == ["out/2.mp4"]
+    assert Path("out/1.mp4").read_bytes() == b"made before"
+
+
+def test_a_video_that_breaks_off_is_used_as_far_as_it_goes(film, tone, portrait, capsys):
+    path = film("face.mp4", [portrait(1, 160 + number % 2)[:160, :160] for number in range(60)])
+    data = bytearray(path.read_bytes())
+    middle = (data.index(b"mdat") + len(data)) // 2
+    data[middle : middle + 300] = b"\xff" * 300
+    path.write_bytes(data)
+    dramatis("-f", "face.mp4", "-a", str(tone("say.wav", 1.0)))
+    assert "cannot be decoded" in capsys.readouterr().err
+    assert lengths("talking.mp4") == pytest.approx([1, 1], abs=0.02)
+
+
+def test_a_sound_may_be_taken_from_a_video(face, tone, portrait):
+    with video.Writer(Path("clip.mp4"), 160, 160, Fraction(25), Soundtrack(tone("say.wav", 0.5))) as writer:
+        for _ in range(12):
+            writer.write(portrait(1, 160))
+    dramatis("-f", face, "-a", "clip.mp4")
+    assert lengths("talking.mp4") == pytest.approx([0.5, 0.5], abs=0.03)
+
+
+def test_what_is_missing_or_wrong_is_one_line(face, film, tone, capsys, portrait):
+    tone("say.wav", 0.3)
+    tone("nothing.wav", 0)
+    film("nobody.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 6)
+    film("mute.mp4", [portrait(1, 160)] * 4)
+    Path("words.mp4").write_text("words")
+    wrong = {
+        ("-f", "gone.png", "-a", "say.wav"): "gone.png",
+        ("-f", "nobody.mp4", "-a", "say.wav"): "no face was found",
+        ("-f", "words.mp4", "-a", "say.wav"): "not-a-video",
+        ("-f", "say.wav", "-a", "say.wav"): "not-a-video",
+        ("-f", face, "-a", "nothing.wav"): "empty",
+        ("-f", face, "-a", "mute.mp4"): "no-audio",
+        ("-f", face, "-a", "words.mp4"): "not-audio",
+        ("-f", face, "-a", "say.wav", "-o", "x.avi"): ".mp4",
+        ("-f", face, "-a", "say.wav", "--who", "tallest"): "--who",
+        ("-f", face, "-a", "say.wav", "--reference", "none"): "--reference",
+        ("-f", face, "-a", "say.wav", "--backend", "abacus"): "--backend",
+        ("-f", face, "-a", "say.wav", "--fps", "5"): "--fps",
+        ("-f", face, "-a", "say.wav", "--second", "1"): "--preview",
+        ("-f", face, "-a", "say.wav", "--preview", "--second", "9"): "--second",
+        ("-f", face, "-a", "say.wav", "--bundle", "nowhere"): "nowhere",
+        ("-f", face, "-a", "say.wav", "--resume"): "--resume",
+        ("-f", face, "-a", "say.wav", "--consent", " "): "--consent",
+    }
+    for words, why in wrong.items():
+        assert why in refused(capsys, *words)
+
+
+def test_a_bundle_for_something_else_is_refused(face, tone, capsys, shared_bundle):
+    line = refused(capsys, "-f", face, "-a", str(tone("say.wav", 0.3)), "-b", str(shared_bundle.folder))
+    assert "lipsync" in line
+
+
+def test_help_and_mistakes_wait_for_no_network():
+    code = "import sys; from inference import cli; cli.run(['lipsync', '--face', 'gone', '--audio', 'gone'])\n"
+    code += "sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=100).returncode == 0
+
+
+def test_progress_tells_how_long_is_left(monkeypatch):
+    lines, clock = [], iter(range(0, 1000, 4))
+    monkeypatch.setattr(cli_lipsync.time, "monotonic", lambda: next(clock))
+    assert list(cli_lipsync.watched(range(10), 10, "speaking", lines.append)) == list(range(10))
+    assert lines[0] == "speaking: 3 of 10 frames, 0.2 a second, 0:28 left"
