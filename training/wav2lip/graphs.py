@@ -1,5 +1,6 @@
 """Write the networks of lips as ONNX files, and compare what the two back ends make of the same inputs."""
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,19 @@ def write(network: nn.Module, bundle: Bundle) -> bytes:
     """Translate a network into an ONNX graph with its weights inside, which takes any batch."""
     inputs, outputs = graph.signature(bundle)
     batch = torch.export.Dim(graph.BATCH, min=1, max=MOST)
-    exported = torch.onnx.export(
-        network,
-        tuple(torch.zeros(EXAMPLES, *shape) for shape in inputs.values()),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes=tuple({0: batch} for _ in inputs),
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*axis name")  # of the batch, which both inputs share
+        exported = torch.onnx.export(
+            network,
+            tuple(torch.zeros(EXAMPLES, *shape) for shape in inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            external_data=False,
+            verbose=False,
+        )
     return _bare(exported.model_proto).SerializeToString(deterministic=True)
 
 

@@ -1,0 +1,202 @@
+"""What a bundle of lips says of itself: its manifest, out of what the run, the talks and the metrics say."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from torch import Tensor, nn
+
+from inference import manifest as manifests
+from inference.networks.wav2lip import EDGE, Generator, SyncNet, Wav2LipConfig
+from preprocessing.talkpacks import FPS, SPLITS, Talks
+from training import provenance
+from training.wav2lip import starting
+
+WIDEST = {"sync": "audio_encoder.13.conv_block.0.weight", "lipsync": "audio_encoder.12.conv_block.0.weight"}
+BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
+PUBLISHED_MEL = {"sync": {"padding": "reflect", "lead": 0}, "lipsync": {"padding": "reflect", "lead": -1}}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is exported of a run: its task, and where its weights and the talks that it saw lie."""
+
+    task: str
+    network: str  # its name among the run's files
+    build: type[nn.Module]
+    kind: str  # as bundles call it
+    name: str
+    pack: str  # in data/, where the run does not say
+    metrics: str  # in data/metrics/<corpus>/
+
+
+KINDS = {
+    "syncnet": Kind("sync", "expert", SyncNet, "syncnet", "syncnet", "interim", "sync.json"),
+    "wav2lip": Kind("lipsync", "generator", Generator, "wav2lip", "lipsync", "processed", "lipsync.json"),
+}
+
+
+class Data(pydantic.BaseModel, extra="allow"):
+    fingerprint: str
+
+
+class Run(pydantic.BaseModel):
+    """What the export reads of run.json."""
+
+    corpus: str
+    world: str
+    profile: str
+    steps: int
+    seconds: float
+    device: str
+    torch: str | None = None
+    data: Data
+    mel: dict
+    expert: dict | None = None  # of a generator: name, sha256, licence, .. of who taught it
+    frozen: list[str] = []
+    started_from: dict | None
+    command: str
+    settings: dict
+    licence: str
+    commercial: bool
+    git: Any = None
+    finished: str = ""  # UTC
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Weights and what is known of them: by a run of ours, or, of a file that somebody brought, nothing."""
+
+    kind: Kind
+    width: float
+    state: dict[str, Tensor]
+    file: starting.Source  # that the weights were read from
+    run: Run | None
+
+    @property
+    def mel(self) -> dict:
+        return self.run.mel if self.run else PUBLISHED_MEL[self.kind.task]
+
+    @property
+    def demo(self) -> bool:
+        return self.run is not None and self.run.world == "demo"
+
+    @property
+    def long(self) -> str:
+        return f"{self.run.steps} steps" if self.run else "brought"
+
+
+def width_of(state: Mapping[str, Tensor], task: str) -> float:
+    """Read a network's width off its widest layer of sound; 1 where that is not there, or is no width."""
+    layer = state.get(WIDEST[task])
+    width = len(layer) / 512 if layer is not None and layer.ndim else 1.0
+    low, high = manifests.BOUNDS["wav2lip"]["width"]
+    return width if low <= width <= high else 1.0
+
+
+def describe(name: str, version: str, half: bool, trained: Trained, talks: Talks | None, metrics: Path) -> dict:
+    """Put the manifest together, but for the hashes and the parity."""
+    run, kind = trained.run, trained.kind
+    inputs, outputs = _shapes(kind.task, Wav2LipConfig(trained.width).channels(512))
+    licence, commercial = (run.licence, run.commercial) if run else (BROUGHT.format(trained.file.name), False)
+    counted = talks.clips if run else []
+    manifest = {
+        "name": name,
+        "version": version,
+        "task": kind.task,
+        "network": {"kind": kind.kind, "width": trained.width, "edge": EDGE},
+        "precision": "float16" if half else "float32",
+        "inputs": inputs,
+        "outputs": outputs,
+        "mel": {"rate": 16_000, "columns_per_second": 80, **trained.mel},
+        "licences": {
+            "weights": licence,
+            "code": provenance.CODE_LICENCE,
+            "data": _counts(clip.licence for clip in counted),
+        },
+        "consent": _counts(clip.consent for clip in counted),
+        "commercial": commercial,
+        "demo": trained.demo,
+        "provenance": _provenance(trained, talks),
+        "metrics": digest(metrics, kind.kind) if run else {"measured": False, "why": "these weights were brought"},
+        "created": run.finished if run else "",  # the clock of the export is no input
+    }
+    taught = (run and run.expert) or {}
+    return (
+        manifest if kind.task == "sync" else manifest | {"expert": {key: taught.get(key) for key in ("name", "sha256")}}
+    )
+
+
+def _shapes(task: str, features: int) -> tuple[dict, dict]:
+    mel, colours = ["N", 1, 80, 16], "BGR, 0 to 1"
+    if task == "lipsync":
+        return (
+            {"mel": mel, "face": ["N", 6, EDGE, EDGE], "colours": colours},
+            {"picture": ["N", 3, EDGE, EDGE], "colours": colours},
+        )
+    embedding = ["N", features]
+    return {"mel": mel, "faces": ["N", 15, EDGE // 2, EDGE], "colours": colours}, {
+        "audio": embedding,
+        "face": embedding,
+    }
+
+
+def _provenance(trained: Trained, talks: Talks | None) -> dict:
+    read = {key: getattr(trained.file, key) for key in ("kind", "name", "sha256")}
+    run = trained.run
+    if run is None:
+        return {"git": provenance.revision(), "steps": None, "read_from": read}
+    started = run.started_from and {key: run.started_from.get(key) for key in ("kind", "name", "sha256", "licence")}
+    return {
+        "git": provenance.revision(),
+        "trained_at": run.git,
+        "data_fingerprint": run.data.fingerprint,
+        "talks": _counted(talks),
+        "steps": run.steps,
+        "seconds": run.seconds,
+        "device": run.device,
+        "started_from": started,
+        "frozen": run.frozen,
+        "read_from": read,
+        "command": run.command,
+    }
+
+
+def digest(path: Path, run: str) -> dict:
+    """Give the figures that a bundle repeats, each with its N; where none were taken, say so."""
+    if not path.exists():
+        return {"measured": False, "why": f"python -m training.evaluate run={run} has not run on it"}
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    if not metrics.get("measured", True):
+        return {"measured": False, "why": metrics.get("why", "the evaluation gave no reason")}
+    rows = [{"name": row["name"], "about": row.get("about"), "figures": dict(_figures(row))} for row in metrics["rows"]]
+    return {"measured": True, "steps": metrics.get("steps"), "rows": rows}
+
+
+def _figures(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, dict]]:
+    """Find the figures of a row, which have a value, an interval and an N, at any depth."""
+    for name, value in row.items():
+        if isinstance(value, Mapping) and "interval_95" in value:
+            figure = {"value": value.get("value", value.get("share"))}
+            yield before + name, figure | {key: value.get(key) for key in ("interval_95", "n", "speakers")}
+        elif isinstance(value, Mapping):
+            yield from _figures(value, f"{before}{name} ")
+
+
+def _counts(values: Iterable[str | None]) -> dict[str, int]:
+    counts = Counter(value or provenance.UNSTATED for value in values)
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def _counted(talks: Talks) -> dict:
+    """Count clips and speakers of each part, and the seconds of all."""
+    parts = {split: talks.of(split) for split in SPLITS}
+    seconds = round(sum(clip.frames for clip in talks.clips) / FPS, 1)
+    return {
+        split: {"clips": len(clips), "speakers": len({clip.speaker for clip in clips})}
+        for split, clips in parts.items()
+    } | {"seconds": seconds}
