@@ -19,6 +19,7 @@ SILENT = 4  # onnxruntime's level for what ends it: all else is raised, and told
 # What a graph takes and gives behind the batch, by task; E of an embedding is the network's.
 Signature = dict[str, tuple[int, ...]]
 MEL = (1, 80, 16)
+MOST_SHOWN = 200  # letters of what a graph says of itself
 
 
 def signature(bundle: Bundle) -> tuple[Signature, Signature]:
@@ -70,6 +71,5 @@ def _compare(bundle: Bundle, verb: str, found: list[Any], wanted: Signature) -> 
     shapes = {each.name: (each.type, tuple(each.shape)) for each in found}
     expected = {name: ("tensor(float)", (BATCH, *shape)) for name, shape in wanted.items()}
     if shapes != expected:
-        raise UserError(
-            f"{bundle.folder / ONNX} {verb} {shapes}, a network of {bundle.task} {expected}: export it anew"
-        )
+        line = f"{bundle.folder / ONNX} {verb} {str(shapes)[:MOST_SHOWN]}, and a network of {bundle.task} {expected}"
+        raise UserError(f"{line}: export the bundle anew")
