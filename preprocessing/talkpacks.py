@@ -5,7 +5,8 @@ mels-00000.npy ...     float32 [T, 80], 80 columns a second, of the clips of the
 boxes.npy              float32 [N of all shards, 4]: each crop's x0, y0, x1, y1 in pixels of its source
 clips.parquet          a row a clip: where it lies, whose it is, what is said, under which licence
 rejects.parquet        source, reason, detail
-pack.json              schema, fps, edge, count, frames, splits, licences, commercial, fingerprint
+pack.json              schema, fps, edge, count, frames, splits, licences, commercial, fingerprint, and the expert that
+                       put the clips in sync, where one did
 
 Time 0 of a clip's mel is the time of its first frame.
 """
@@ -14,7 +15,7 @@ import dataclasses
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -134,7 +135,12 @@ class Talks:
 
 
 def write(
-    folder: Path, clips: Sequence[Clip], contents: Iterable[Content], rejects: Sequence[Reject], fingerprint: str
+    folder: Path,
+    clips: Sequence[Clip],
+    contents: Iterable[Content],
+    rejects: Sequence[Reject],
+    fingerprint: str,
+    expert: Mapping[str, str] | None = None,
 ) -> None:
     """Write clips and, in the same order, what they consist of into a new folder."""
     folder.mkdir(parents=True)
@@ -160,6 +166,8 @@ def write(
         "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
         "fingerprint": fingerprint,
     }
+    if expert:
+        about["expert"] = dict(expert)
     (folder / "pack.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
 
 
