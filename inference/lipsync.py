@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from inference import paste
+from inference import paste, tracks
 from inference.errors import UserError
 from inference.footage import Footage, bounce
 from inference.mouths import Drawer
@@ -51,7 +51,7 @@ class _Shot:
     made: int
     picture: np.ndarray
     mel: np.ndarray
-    box: paste.Box | None = None
+    box: tracks.Box | None = None
     target: np.ndarray | None = None
     reference: np.ndarray | None = None
     drawn: np.ndarray | None = None
@@ -100,7 +100,7 @@ class Take:
         for made, ((number, picture), mel) in enumerate(zip(shown, mels, strict=True), first):
             shot = _Shot(made, picture, mel)
             if (box := self.prepared.box(number)) is not None:
-                shot.box, shot.target = box, paste.crop(picture, box)
+                shot.box, shot.target = box, tracks.crop(picture, box)
                 shot.reference = shot.target if self.reference == "same" else self._rest(number)
             yield shot
 

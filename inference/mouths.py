@@ -1,7 +1,6 @@
 """Run the generator of a lip-sync bundle: with PyTorch, exactly or fast, or with ONNX Runtime."""
 
 import ctypes
-import os
 import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 BACKENDS = ("torch", "onnx")
 PRECISIONS = ("exact", "fast")
-ONNX = "model.onnx"
 
 # mel float32 [N, 80, 16], target and reference RGB uint8 [N, 96, 96, 3] -> RGB uint8 [N, 96, 96, 3]
 Drawer = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -37,7 +35,9 @@ def drawer(bundle: "Bundle", backend: str = "torch", precision: str = "exact", d
         return torch_drawer(bundle.network(), precision, device)
     if precision != "exact":
         raise UserError(f"--precision {precision} goes with --backend torch: the ONNX file is exact")
-    return onnx_drawer(bundle.read(ONNX))
+    from inference.graph import Graph
+
+    return onnx_drawer(Graph(bundle))
 
 
 def torch_drawer(network: "nn.Module", precision: str = "exact", device: str | None = None) -> Drawer:
@@ -61,23 +61,15 @@ def torch_drawer(network: "nn.Module", precision: str = "exact", device: str | N
     return draw
 
 
-def onnx_drawer(model: bytes) -> Drawer:
-    """Draw with the exported network, on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    inputs = {len(entry.shape) and entry.shape[1]: entry.name for entry in session.get_inputs()}
-    if sorted(map(str, inputs)) != ["1", "6"]:
-        raise UserError(f"{ONNX} takes {sorted(inputs.values())}, not a mel and a face: export the bundle anew")
+def onnx_drawer(graph: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]) -> Drawer:
+    """Draw with the exported network: what `torch_drawer` does around the network, without torch."""
 
     def draw(mel: np.ndarray, target: np.ndarray, reference: np.ndarray) -> np.ndarray:
         masked = target.copy()
         masked[:, masked.shape[1] // 2 :] = 0
         faces = np.concatenate([masked[..., ::-1], reference[..., ::-1]], axis=3).transpose(0, 3, 1, 2)
         faces = np.ascontiguousarray(faces, np.float32) / np.float32(255)
-        (drawn,) = session.run(None, {inputs[1]: mel[:, None], inputs[6]: faces})
+        (drawn,) = graph(mel[:, None], faces)
         levels = np.clip(drawn * np.float32(255), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(levels[:, ::-1].transpose(0, 2, 3, 1))
 

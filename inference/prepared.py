@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
-from inference import paste, quiet, tracks, weights
+from inference import quiet, tracks, weights
 from inference.errors import UserError
 from inference.faces import Face, FaceDetector
 from inference.footage import Footage
@@ -49,7 +49,7 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def box(self, frame: int) -> paste.Box | None:
+    def box(self, frame: int) -> tracks.Box | None:
         return None if self.owner[frame] < 0 else tuple(self.boxes[frame].tolist())
 
 
@@ -200,7 +200,7 @@ def _at_rest(
     there = np.flatnonzero(owner == row)
     frame = looks.quietest(track, there, speech, float(footage.fps))
     picture = next(footage.read(frame, 1))
-    return paste.crop(picture, tuple(boxes[frame].tolist()))
+    return tracks.crop(picture, tuple(boxes[frame].tolist()))
 
 
 # -- the cache ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from inference import audio, paste, tracks
+from inference import audio, tracks
 from inference.faces import Face
 from inference.footage import Footage
 from inference.media import MediaError
@@ -64,7 +64,7 @@ def contrast(picture: np.ndarray, box: tracks.Box) -> float:
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     mouth = (x0 + MOUTH[0] * width, y0 + MOUTH[1] * height, x0 + MOUTH[2] * width, y0 + MOUTH[3] * height)
-    patch = cv2.cvtColor(paste.crop(picture, mouth, PATCH), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    patch = cv2.cvtColor(tracks.crop(picture, mouth, PATCH), cv2.COLOR_RGB2GRAY).astype(np.float32)
     dark, skin, light = np.percentile(patch, [4, 50, 97])
     return float((light - dark) / max(skin, 16.0))
 
