@@ -14,12 +14,13 @@ from omegaconf import DictConfig
 
 from inference.errors import UserError
 from scraping import stage
-from training.report import changes, curves, plots
+from training.report import changes, curves, plots, talks
 from training.report.cast import Cast, cast
 from training.report.changes import Change
 from training.report.cleaning import Cleaning, cleaning
 from training.report.measured import Measured, measured
 from training.report.settings import Settings
+from training.report.talks import Talking
 from training.report.trained import Training, training
 
 DATA = Path("data")
@@ -43,7 +44,7 @@ class Corpus:
 def gather(settings: Settings, options: str) -> list[Corpus]:
     """Gather the corpora that were cleaned and measured, in the order of the config."""
     there = [name for name in settings.corpora if (DATA / "metrics" / name / "cleaning.json").exists()]
-    if not there:
+    if not there and not any((DATA / "metrics" / talks.CORPUS).glob("*.json")):
         raise UserError(
             f"data/metrics has none of {', '.join(settings.corpora)}: run `dvc repro` or `make repro` first"
         )
@@ -62,7 +63,7 @@ def corpus(name: str, settings: Settings, options: str) -> Corpus:
     )
 
 
-def figures(corpora: list[Corpus]) -> dict[str, dict]:
+def figures(corpora: list[Corpus], talking: Talking | None = None) -> dict[str, dict]:
     """Give what figures.json holds: by corpus, what the next report compares itself with."""
     return {
         one.name: {
@@ -75,7 +76,7 @@ def figures(corpora: list[Corpus]) -> dict[str, dict]:
             },
         }
         for one in corpora
-    }
+    } | ({talks.CORPUS: {"talks": talking.digest}} if talking else {})
 
 
 def compared(one: Corpus, before: dict, now: dict) -> Corpus:
@@ -90,7 +91,7 @@ def compared(one: Corpus, before: dict, now: dict) -> Corpus:
     )
 
 
-def page(corpora: list[Corpus], world: str, profile: str) -> str:
+def page(corpora: list[Corpus], world: str, profile: str, talking: Talking | None = None) -> str:
     """Fill the template."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
@@ -98,6 +99,7 @@ def page(corpora: list[Corpus], world: str, profile: str) -> str:
     )
     return environment.get_template("page.html").render(
         corpora=corpora,
+        talking=talking,
         frame=curves,
         world=world,
         profile=profile,
@@ -111,11 +113,14 @@ def main(config: DictConfig) -> None:
     settings = stage.settings(config, "report", Settings)
     with stage.work("report", "all", config.world, stage.fingerprint(stage.code_version())) as folder:
         corpora = gather(settings, f"world={config.world} profile={config.profile}")
-        now = figures(corpora)
+        talking = talks.talking(DATA, f"world={config.world} profile={config.profile}")
+        now = figures(corpora, talking)
         before = changes.remember(folder.parent / f"figures-{config.profile}.json", now) or {}
         corpora = [compared(one, before, now) for one in corpora]
+        if talking and talks.CORPUS in before:
+            talking = replace(talking, changes=changes.changes(before[talks.CORPUS], now[talks.CORPUS]))
         built = folder / "out"
-        stage.write_atomically(built / "index.html", page(corpora, config.world, config.profile).encode())
+        stage.write_atomically(built / "index.html", page(corpora, config.world, config.profile, talking).encode())
         stage.write_atomically(built / "figures.json", (json.dumps(now, indent=2) + "\n").encode())
         stage.write_atomically(built / "plots.html", plots.frame().encode())
         stage.publish(built, OUT)

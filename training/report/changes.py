@@ -19,6 +19,9 @@ COMPARED = (
     ("KID x 1000", ("avatars", "kid_x1000"), -1),
     ("share with exactly one detected", ("avatars", "detected"), 1),
     ("of the rate on held-out reals", ("avatars", "ratio"), 1),
+    ("AUC of the expert", ("talks", "auc"), 1),
+    ("LSE-D of the mouths, by the expert", ("talks", "lse_d"), -1),
+    ("correlation of the opening with the truth", ("talks", "opening"), 1),
 )
 SAME = 1e-9
 

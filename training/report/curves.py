@@ -1,6 +1,7 @@
 """Curves as plain SVG paths: what history.csv says of a training, drawn without any script."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +43,15 @@ class Chart:
     y_ticks: list[tuple[float, str]]
 
 
-def charts(history: Path) -> list[Chart]:
-    """Draw every chart of which history.csv holds at least one column with a number in it."""
+def charts(history: Path, wanted: Mapping[str, Mapping[str, str]] = CHARTS, over: str = "kimg") -> list[Chart]:
+    """Draw every chart of which history.csv holds at least one column with a number in it, over one of its columns."""
     table = polars.read_csv(history, infer_schema_length=None, null_values=["", "nan", "NaN", "inf", "-inf"])
     numbers = {name: table[name].cast(polars.Float64).to_list() for name in table.columns}
     drawn = []
-    for title, columns in CHARTS.items():
+    for title, columns in wanted.items():
         series = {name: numbers[column] for name, column in columns.items() if any_number(numbers.get(column, []))}
         if series:
-            drawn.append(chart(title, numbers["kimg"], series))
+            drawn.append(chart(title, numbers[over], series))
     return drawn
 
 
