@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from inference.errors import UserError
@@ -23,6 +24,12 @@ class Weights(stage.Settings):
 
     sync: Weight
     gan: Weight
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> "Weights":
+        if (highest := self.sync.highest + self.gan.highest) >= 1:
+            raise ValueError(f"sync and gan come to {highest:g}: leave some of 1 to the difference of the pictures")
+        return self
 
 
 class Settings(stepping.Settings):
@@ -54,7 +61,7 @@ class Wav2Lip(stepping.Stepping):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(settings.config).to(memory_format=torch.channels_last)
-            self.discriminator = Discriminator(settings.config) if settings.weights.gan.used else None
+            self.discriminator = Discriminator(settings.config) if settings.weights.gan.highest else None
         self.expert, self.sha256 = expert.eval().requires_grad_(False), sha256
         self.sync, self.gan = Schedule(settings.weights.sync), Schedule(settings.weights.gan)
         self.frozen = parts(self.generator, settings.freeze)
@@ -113,11 +120,7 @@ class Wav2Lip(stepping.Stepping):
 
     def weights(self) -> tuple[float, float]:
         """Give what of the loss is the expert's and what the discriminator's, at this step."""
-        sync, gan = self.sync.at(self.steps), self.gan.at(self.steps)
-        if sync + gan >= 1:
-            line = f"weights.sync and weights.gan come to {sync + gan:g} at step {self.steps}"
-            raise UserError(f"{line}: leave some of 1 to the difference of the pictures")
-        return sync, gan
+        return self.sync.at(self.steps), self.gan.at(self.steps)
 
     def drawn(self, seen: Seen) -> Tensor:
         with self.autocast():

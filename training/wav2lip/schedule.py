@@ -36,8 +36,8 @@ class Weight(stage.Settings):
         return self.points[-1][1]
 
     @property
-    def used(self) -> bool:
-        return any(weight for _, weight in self.points)
+    def highest(self) -> float:
+        return max(weight for _, weight in self.points)
 
 
 class Schedule:

@@ -44,16 +44,20 @@ class Expert(stepping.Stepping):
         return [self.optimizer_of(self.expert)]
 
     def training_step(self, batch: Group, _: int) -> None:
+        norm = self.descend(self.optimizers(), self.loss_of(batch))
+        self.watch(gradient=norm)
+        self.steps += 1
+
+    def loss_of(self, batch: Group) -> Tensor:
         cosines, audible = self.cosines(batch), batch.audible
-        value = entropy = loss.expert_loss(cosines, audible)
+        value = loss.expert_loss(cosines, audible)
+        self.watch(loss=value, accuracy=loss.accuracy(cosines.detach(), audible))
         contrast = self.settings.contrast
         if contrast.weight:
             compared = loss.contrast_loss(cosines, audible, contrast.temperature)
-            value = entropy + contrast.weight * compared
             self.watch(contrast=compared)
-        norm = self.descend(self.optimizers(), value)
-        self.watch(loss=entropy, accuracy=loss.accuracy(cosines.detach(), audible), gradient=norm)
-        self.steps += 1
+            value = value + contrast.weight * compared
+        return value
 
     def cosines(self, batch: Group) -> Tensor:
         """Compare every sound of a group to every face of it: [G, K, K]."""

@@ -60,3 +60,8 @@ def drawn_talks(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("talks") / "pack"
     write_pack(folder)
     return folder
+
+
+@pytest.fixture
+def packs():
+    return write_pack
