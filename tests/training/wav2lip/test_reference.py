@@ -46,7 +46,8 @@ def refusal(path: Path, network: nn.Module | None = None) -> str:
 @pytest.mark.parametrize("archive", [True, False])
 def test_a_published_checkpoint_comes_in_whole(tmp_path, kind, archive):
     theirs, ours = kind(LITE), kind(LITE)
-    optimizer = torch.optim.Adam(theirs.parameters()).state_dict()
+    moments = {"step": torch.tensor(5.0), "exp_avg": torch.ones(3), "exp_avg_sq": torch.ones(3)}
+    optimizer = {"state": {0: moments}, "param_groups": [{"lr": 1e-4, "betas": (0.5, 0.999), "params": [0]}]}
     path = tmp_path / "theirs.pth"
     torch.save(published(theirs, optimizer=optimizer), path, _use_new_zipfile_serialization=archive)
     reference.load(ours, path)
