@@ -76,6 +76,7 @@ class Trained:
     state: dict[str, Tensor]
     file: starting.Source  # that the weights were read from
     run: Run | None
+    discriminator: dict[str, Tensor] | None = None
 
     @property
     def mel(self) -> dict:

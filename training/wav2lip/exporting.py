@@ -91,10 +91,12 @@ def of_run(kind: Kind, folder: Path, world: str) -> Trained:
     source, state = starting.read(folder, kind.network)
     if trouble := reference.mismatch(state, network.state_dict()):
         raise UserError(f"{folder} holds a {kind.network} that is not of its run.json: {trouble}: train anew")
-    for name, tensor in state.items():
+    judged = (folder / bundle.DISCRIMINATOR).is_file()
+    discriminator = starting.read(folder, "discriminator")[1] if judged else None
+    for name, tensor in (state | (discriminator or {})).items():
         if not torch.isfinite(tensor).all():
             raise UserError(f"{folder}: {name} holds values that are not finite: this training failed, start it anew")
-    return Trained(kind, network.config.width, state, source, run)
+    return Trained(kind, network.config.width, state, source, run, discriminator)
 
 
 def of_file(kind: Kind, path: Path) -> Trained:
@@ -124,6 +126,8 @@ def build(folder: Path, trained: Trained, talks: Talks | None, metrics: Path, se
     draft = bundle.write(folder, manifest, {bundle.MODEL: trained.state})
     network = draft.network()
     tensors = {bundle.MODEL: trained.state, bundle.GOLDEN: exhibits.answered(task, network, settings.golden)}
+    if settings.starter and trained.discriminator:  # to go on training from
+        tensors[bundle.DISCRIMINATOR] = trained.discriminator
     files = {}
     if settings.onnx and not settings.starter:
         files[bundle.ONNX] = graphs.write(network, draft)

@@ -22,7 +22,7 @@ from preprocessing.talkpacks import Clip, Content
 from training import export, provenance, shipping
 from training.wav2lip import describing, exhibits, graphs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 0.02
 NETWORKS = {"syncnet": ("expert", SyncNet), "wav2lip": ("generator", Generator)}
 PACKS = {"syncnet": "interim", "wav2lip": "processed"}
@@ -138,8 +138,8 @@ def test_a_bundle_states_how_far_its_graph_is_from_torch_and_on_what(whole, run)
 
 
 def test_the_same_network_is_the_same_graph_which_names_no_file_of_this_machine(whole):
-    written = whole["wav2lip"].read(bundle.ONNX)
-    assert graphs.write(whole["wav2lip"].network(), whole["wav2lip"]) == written
+    written = whole["syncnet"].read(bundle.ONNX)
+    assert graphs.write(whole["syncnet"].network(), whole["syncnet"]) == written
     assert not [word for word in (str(ROOT), "site-packages", ".py") if word.encode() in written]
 
 
@@ -245,6 +245,16 @@ def test_a_starter_is_halved_holds_no_graph_and_its_golden_answers_are_of_the_ha
     assert (made.manifest["precision"], made.check()) == ("float16", 0)
     with pytest.raises(UserError, match=r"holds no model\.onnx, as starters do not"):
         Graph(made)
+
+
+def test_a_starter_brings_the_discriminator_of_a_run_that_has_one(data):
+    state = {"binary_pred.0.weight": torch.rand(1, 8, 1, 1)}
+    save_file(state, data / "runs/wav2lip/discriminator.safetensors")
+    made = exported("wav2lip", "export.starter=true")
+    assert torch.equal(
+        load_file(made.folder / bundle.DISCRIMINATOR)["binary_pred.0.weight"], state["binary_pred.0.weight"].half()
+    )
+    assert bundle.DISCRIMINATOR not in without_graph("wav2lip").manifest["files"]
 
 
 def test_a_starter_of_more_bytes_than_git_keeps_is_refused(data, monkeypatch):
