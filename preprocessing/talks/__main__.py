@@ -146,11 +146,15 @@ def _place(take: Take, piece: dict) -> str:
 def _too_quiet(clips: list[Clip], settings: Settings) -> set[str]:
     """Choose the silent clips that are too many: a network must see closed mouths, but not learn from them alone.
 
-    Which stay is drawn by the hash of their names, so that it does not depend on the others.
+    Each split keeps its share; which stay is drawn by the hash of their names, whatever the others are.
     """
-    silent = [clip.id for clip in clips if clip.speech < settings.speech.least]
-    room = round(settings.speech.silent * (len(clips) - len(silent)))
-    return set(sorted(silent, key=stage.fingerprint)[room:])
+    dropped = set()
+    for split in talkpacks.SPLITS:
+        members = [clip for clip in clips if clip.split == split]
+        silent = [clip.id for clip in members if clip.speech < settings.speech.least]
+        room = round(settings.speech.silent * (len(members) - len(silent)))
+        dropped.update(sorted(silent, key=stage.fingerprint)[room:])
+    return dropped
 
 
 def report(clips: list[Clip], rejects: list[Reject], rows: list[dict]) -> None:

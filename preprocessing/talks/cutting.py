@@ -89,12 +89,13 @@ class Cutter:
         faces, cuts = self._watch(take, about)
         row["seconds"] = len(faces) / FPS
         seen = min(len(faces), heard)
+        looked = np.array([found is not None for found in faces])
         followed = tracks.track(faces[:seen], cuts, settings.detector.overlap, settings.detector.patience)
         speech = audio.speech(samples[: seen * SAMPLES])
         pieces, rejects = [], []
         for track in self._chosen(followed, take, seen):
             try:
-                segment = self._segment(track, followed)
+                segment = self._segment(track, followed, int(looked[track.first : track.end].sum()))
                 pieces += list(_parts(segment, settings.frames[1], speech))
             except Rejected as error:
                 rejects.append(_piece_rejected(error.reason, str(error), take.start + track.first / FPS))
@@ -103,22 +104,24 @@ class Cutter:
             yield self._piece(f"{task.key}-{number:03d}", take, segment, seen, content, speech)
         yield from rejects
 
-    def _watch(self, take: Take, about: video.Info) -> tuple[list[Sequence[Face]], list[int]]:
-        """Find the faces of each frame, in pixels of the source, and the first frames of new shots."""
-        found: list[Sequence[Face]] = []
+    def _watch(self, take: Take, about: video.Info) -> tuple[list[Sequence[Face] | None], list[int]]:
+        """Find the faces, in pixels of the source, and the first frames of new shots; None where nobody looked."""
+        found: list[Sequence[Face] | None] = []
         cuts: list[int] = []
         shots = AdaptiveDetector(min_scene_len=SHORTEST_SHOT)
-        last, faces = None, []
         for frame, picture in enumerate(self._frames(take, longest=WATCHED)):
-            if picture is not last:
-                faces = [_scaled(face, about.width / picture.shape[1]) for face in self.faces.detect(picture)]
-            found.append(faces)
-            last = picture
+            look = frame % self.settings.detector.every == 0
+            found.append(self._faces(picture, about) if look else None)
             height = max(1, round(picture.shape[0] * CUT_WIDTH / picture.shape[1]))
             small = cv2.resize(picture, (CUT_WIDTH, height), interpolation=cv2.INTER_AREA)
             now = FrameTimecode(frame, float(FPS))
             cuts += [cut.frame_num for cut in shots.process_frame(now, cv2.cvtColor(small, cv2.COLOR_RGB2BGR))]
+        if found and found[-1] is None:  # else a face would end before the video does
+            found[-1] = self._faces(picture, about)
         return found, cuts
+
+    def _faces(self, picture: np.ndarray, about: video.Info) -> list[Face]:
+        return [_scaled(face, about.width / picture.shape[1]) for face in self.faces.detect(picture)]
 
     def _frames(self, take: Take, count: int | None = None, longest: int | None = None) -> Iterator[np.ndarray]:
         if count is None and take.seconds is not None:
@@ -140,8 +143,8 @@ class Cutter:
         long = [track for track in chosen if len(track) >= shortest]
         return sorted(long, key=lambda track: track.first) or chosen[:1]
 
-    def _segment(self, track: Track, followed: Sequence[Track]) -> Segment:
-        """Check a track against the gates and steady its boxes."""
+    def _segment(self, track: Track, followed: Sequence[Track], looked: int) -> Segment:
+        """Check a track, in so many frames of which somebody looked, against the gates, and steady its boxes."""
         gates, shortest = self.settings.face, self.settings.frames[0]
         if len(track) < shortest:
             raise Rejected("too-short", f"a face for {len(track)} frames at a time, {shortest} needed")
@@ -149,7 +152,7 @@ class Cutter:
         height = float(np.median(boxes[:, 3] - boxes[:, 1]))
         if height < gates.height:
             raise Rejected("small-face", f"a face {height:.0f} pixels high, {gates.height:.0f} needed")
-        found = float(np.mean(track.found))
+        found = sum(track.found) / looked
         if found < gates.found:
             raise Rejected("face-lost", f"its face is found in {found:.0%} of the frames, {gates.found:.0%} needed")
         turn = float(np.median([_turn(face) for face in track.faces if face]))

@@ -13,6 +13,7 @@ Share = Field(ge=0, le=1)
 class Detector(stage.Settings):
     longest: tuple[int, ...] = Field(min_length=1)
     score: float = Share
+    every: int = Field(ge=1, le=25)
     overlap: float = Share
     patience: int = Field(ge=0)
 

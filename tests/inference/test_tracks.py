@@ -93,3 +93,27 @@ def test_smoothing_calms_trembling_and_drops_a_slip():
 def test_the_shortest_tracks_are_smoothed_too(count):
     boxes = np.tile([1.0, 2.0, 3.0, 4.0], (count, 1))
     assert np.allclose(tracks.smooth(boxes), boxes)
+
+
+def ramp(width: int = 60, height: int = 40) -> np.ndarray:
+    """Red tells the column, green the row."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([4 * columns, 5 * rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("box", [(10.0, 8.0, 34.0, 32.0), (10.5, 8.25, 34.5, 32.25), (4.0, 2.0, 58.0, 38.0)])
+def test_a_crop_shows_its_box_to_a_fraction_of_a_pixel(box):
+    cut = tracks.crop(ramp(), box, 12)
+    across, down = (box[2] - box[0]) / 12, (box[3] - box[1]) / 12
+    columns = box[0] + (np.arange(12) + 0.5) * across - 0.5
+    rows = box[1] + (np.arange(12) + 0.5) * down - 0.5
+    assert cut.shape == (12, 12, 3)
+    assert np.allclose(cut[..., 0], 4 * columns[None], atol=1.1)
+    assert np.allclose(cut[..., 1], 5 * rows[:, None], atol=1.1)
+
+
+@pytest.mark.parametrize("edge", [8, 40])
+def test_a_crop_that_leaves_the_picture_goes_on_with_its_rim(edge):
+    cut = tracks.crop(ramp(), (-20.0, -20.0, 20.0, 20.0), edge)
+    assert cut[: edge // 2 - 1, : edge // 2 - 1].max() <= 2
+    assert cut[-1, -1, 0] > 60
