@@ -93,9 +93,11 @@ def _ask(
         return np.einsum("lk,mkc->mlc", share, values[triangles]).reshape(-1, values.shape[1]).astype(np.float32)
 
     position, normal = spread(mesh.vertices), spread(mesh.normals)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     toward = eye.astype(np.float32) - position
     distance = np.linalg.norm(toward, axis=1)
+    toward /= distance[:, None]
+    flat = np.linalg.norm(normal, axis=1)
+    normal = np.where(flat[:, None] > 1e-6, normal / np.maximum(flat, 1e-6)[:, None], toward)  # collapsed triangles
     count = np.arange(len(position))
     owner = np.repeat(np.arange(len(triangles)), LATTICE)
     hits = Hits(
@@ -109,9 +111,7 @@ def _ask(
         distance,
     )
     made = material(hits)
-    bump = made.normal - normal
-    bump[~np.isfinite(bump).all(1)] = 0.0  # where a collapsed triangle has no direction
-    rows = np.column_stack([made.albedo, made.gloss, bump, made.glint])
+    rows = np.column_stack([made.albedo, made.gloss, made.normal - normal, made.glint])
     return rows, made.wrap[0], float(made.sharpness[0])
 
 

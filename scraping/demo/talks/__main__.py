@@ -28,7 +28,7 @@ class Settings(stage.Settings):
 
     speakers: int = Field(ge=FEWEST)
     clips: int = Field(ge=1, le=99999)
-    seconds: float = Field(ge=1.5, le=60)
+    seconds: float = Field(ge=2, le=60)
     first_seed: int = Field(ge=0)
     edge: int = Field(ge=96, le=512)
     workers: int = Field(ge=1, le=256)

@@ -22,6 +22,7 @@ from scraping.demo.poses import about
 from scraping.demo.studio import Studio
 
 LOOK = "portrait"
+TOUCH = 0.0004  # metres of gap that nobody sees: an eighth of a pixel in a picture of 160
 SAMPLES = 3  # a side of a pixel
 FACE_SHARE = 0.64  # of the picture's height, from chin to the top of the forehead
 BONES = ("neck01", "neck02", "neck03", "head", "eye.L", "eye.R")
@@ -31,10 +32,11 @@ SHOWN = 0.12  # of the picture: how far outside it triangles are still drawn, fo
 INSIDE_MOUTH = ("mouth", "teeth", "tongue")
 # least and most of the light that reaches what lids and lips shelter: their own shadows would put it out
 SHELTERED = {"eye": (0.55, 1.0), "teeth": (0.34, 0.5), "tongue": (0.25, 0.5), "mouth": (0.1, 0.6)}
-TEETH_IN, TEETH_BACK, TEETH_DOWN = 0.2, 0.0015, 0.0028  # share of their width; metres
+TEETH_IN, TEETH_BACK, TEETH_DOWN = 0.32, 0.0015, 0.0036  # share of their width; metres
 YAWN = {"jawOpen": 0.5}  # at which light is let into the mouth, to be kept
 COLUMNS = (-0.008, 0.0, 0.008)  # across the mouth, metres in the base mesh, where the lips' gap is measured
 SPAN = 0.0026  # half a column
+NECK = 0.45  # height in the base mesh below which nothing follows the head
 FORWARD = (0.614, 0.80, -0.075)  # of the base mesh: the face is between these heights and ahead of this depth
 
 
@@ -58,9 +60,6 @@ class Face:
     @property
     def touching(self) -> bool:
         return self.gap <= TOUCH
-
-
-TOUCH = 0.0004  # metres; at 160 pixels an eighth of one
 
 
 def sitter(seed: int) -> Person:
@@ -210,7 +209,7 @@ class Head:
         return [(shape[up], height[:, up], shape[low], height[:, low]) for up, low in self._lips]
 
     def gap(self, actions: Mapping[str, float]) -> float:
-        """Metres between the inner lips, before the head is turned: the widest of COLUMNS; negative where they press."""
+        """Metres between the inner lips: the widest of COLUMNS; negative where they press upon each other."""
         rows = [self._action[name] for name in actions]
         weights = np.array(list(actions.values()))
         return max(
@@ -273,7 +272,7 @@ class Head:
         return _evened(shares, self.paint)
 
     def picture(self, face: Face, turn: Turn, ground: np.ndarray, widest: float) -> np.ndarray:
-        """Draw a face before a ground (linear RGB [H, W, 3]) as uint8 [H, W, 3]; `widest` is the mouth's largest gap."""
+        """Draw a face before a ground (linear RGB [H, W, 3]) as uint8 [H, W, 3]; `widest`: the largest gap of lips."""
         light = self._light.copy()
         light[self._within] *= 0.3 + 0.7 * np.clip(face.gap / widest, 0, 1) ** 0.5
         head = self._moves(turn)[3][0]
@@ -346,9 +345,6 @@ def _nearest(places: np.ndarray, template: np.ndarray, candidates: np.ndarray) -
     far = (template[near] ** 2).sum(1) - 2 * places[new] @ template[near].T
     result[new] = near[far.argmin(1)]
     return result
-
-
-NECK = 0.45  # height in the base mesh below which nothing follows the head
 
 
 def _evened(shares: np.ndarray, paint: Paint) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What the demo speakers say: our own Korean sentences, short, about weather, food and trees, in NFC, without names.
 
-Each holds lips that close (ㅁ ㅂ ㅃ ㅍ), lips that round (ㅗ ㅜ) and a mouth that opens (ㅏ): see `balance`.
+Each makes lips close (ㅁ ㅂ ㅃ ㅍ), lips round (ㅗ ㅜ) and the mouth open (ㅏ): what one sees best of speech.
 """
 
 import unicodedata
@@ -39,7 +39,7 @@ SENTENCES = (
     "보라색 우산을 폈습니다.",
     "배가 고파서 밥을 지었어요.",
     "가방에 필통을 넣어 둬요.",
-    "음악을 들으며 걸어갑니다.",
+    "음악을 들으며 놀아 봅시다.",
     "풀밭에서 공을 찹니다.",
     "마음이 한결 가벼워졌어요.",
     "부엌에서 콩나물을 볶아요.",
@@ -74,7 +74,7 @@ SENTENCES = (
     "보고 싶은 마음뿐입니다.",
     "앞뒤 문을 모두 잠갔어요.",
     "칼로 무를 뚝뚝 썹니다.",
-    "품속에 편지를 품었어요.",
+    "품속에 편지를 담아요.",
     "박물관에 가 보았습니까.",
     "흰 말 두 마리가 뜁니다.",
     "오빠는 피아노를 칩니다.",
@@ -83,9 +83,9 @@ SENTENCES = (
     "밤새 함박눈이 내렸어요.",
     "무릎을 굽혔다 폅니다.",
     "옆집 아이가 벌써 컸네요.",
-    "냄비에 물을 붓고 끓여요.",
+    "냄비에 물을 가득 부어요.",
     "가을 단풍이 곱습니다.",
-    "뺨에 바람이 스칩니다.",
+    "뺨에 봄바람이 스쳐요.",
     "코끼리가 물을 뿜습니다.",
     "아픈 곳은 없으십니까.",
     "우체국 앞에 모입시다.",

@@ -25,11 +25,11 @@ SECONDS = 60  # that speaking may take; it takes a hundredth
 
 # eSpeak NG's names for Korean sounds: its letters are IPA with marks of its own (p- tense, ph aspirated).
 JAMO = {
-    "p": "ㅂ", "b": "ㅂ", "β": "ㅂ", "p-": "ㅃ", "ph": "ㅍ", "pʰ": "ㅍ", "m": "ㅁ",
-    "t": "ㄷ", "d": "ㄷ", "t-": "ㄸ", "d-": "ㄸ", "th": "ㅌ", "tʰ": "ㅌ", "n": "ㄴ", "ɾ": "ㄹ", "l": "ㄹ", "ɫ": "ㄹ", "ɭ": "ㄹ", "ʎ": "ㄹ",
+    "p": "ㅂ", "b": "ㅂ", "p-": "ㅃ", "ph": "ㅍ", "m": "ㅁ",
+    "t": "ㄷ", "d": "ㄷ", "t-": "ㄸ", "d-": "ㄸ", "th": "ㅌ", "n": "ㄴ", "ɾ": "ㄹ", "l": "ㄹ", "ɫ": "ㄹ",
     "s": "ㅅ", "ɕ": "ㅅ", "s-": "ㅆ", "ɕ-": "ㅆ", "tɕ": "ㅈ", "dʑ": "ㅈ", "tɕ-": "ㅉ", "tɕh": "ㅊ", "tʃ": "ㅊ",
-    "k": "ㄱ", "ɡ": "ㄱ", "g": "ㄱ", "q": "ㄱ", "ɣ": "ㄱ", "k-": "ㄲ", "q-": "ㄲ", "kh": "ㅋ", "kʰ": "ㅋ", "ŋ": "ㅇ", "h": "ㅎ", "ɦ": "ㅎ",
-    "ɐ": "ㅏ", "a": "ㅏ", "ʌ": "ㅓ", "ə": "ㅓ", "o": "ㅗ", "u": "ㅜ", "ɯ": "ㅡ", "i": "ㅣ", "e": "ㅔ", "ɛ": "ㅐ", "ø": "ㅚ",
+    "k": "ㄱ", "ɡ": "ㄱ", "q": "ㄱ", "k-": "ㄲ", "q-": "ㄲ", "kh": "ㅋ", "ŋ": "ㅇ", "h": "ㅎ",
+    "ɐ": "ㅏ", "ʌ": "ㅓ", "o": "ㅗ", "u": "ㅜ", "ɯ": "ㅡ", "i": "ㅣ", "e": "ㅔ", "ɛ": "ㅐ", "ø": "ㅚ",
 }  # fmt: skip
 
 
@@ -177,6 +177,9 @@ def _serve() -> None:
             index += 1
         return 0
 
+    variant = request["voice"].partition("+")[2]
+    if not (Path(espeakng_loader.get_data_path()) / "voices" / "!v" / variant).is_file():  # it would take its own
+        raise SystemExit(f"no voice {request['voice']}")
     library.espeak_SetSynthCallback(heard)
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     if library.espeak_SetVoiceByName(request["voice"].encode()):

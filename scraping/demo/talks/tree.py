@@ -1,6 +1,6 @@
-"""The demo talks as an LRS2-style tree: who says what in which clip, sound and picture in one file, lists, and truth.
+"""The demo talks as an LRS2-style tree: who says what in which clip, sound and picture in one file, lists, truth.
 
-A clip's offset is planted on purpose: its sound comes so many frames late (early where negative), and the truth says so.
+An offset is planted in some clips: their sound comes so many frames late (early where negative), as the truth says.
 """
 
 import fractions
@@ -27,6 +27,7 @@ from scraping.demo.talks.visemes import shut_spans, silent_spans
 FARTHEST = 7  # frames that sound is planted early or late
 OFFSET_EVERY = 5  # one clip in so many has an offset
 KINDS = {"speech": 0.82, "pause": 0.11, "silent": 0.07}  # how often a clip is spoken through, half silent, all silent
+FASTEST = 400  # words a minute
 SYLLABLE_SECONDS = 0.195  # at 170 words a minute
 MARGIN = (0.1, 0.3)  # seconds at least before and after what is said
 CRF, AUDIO_BITS = 20, 64_000
@@ -150,7 +151,7 @@ def recorded(clip: Clip, seconds: float) -> tuple[str, list[Phone], np.ndarray]:
     count = round(seconds * RATE)
     if clip.kind == "silent":
         return "", [], _room(np.zeros(count, np.float32), rng)
-    longest = seconds * (0.55 if clip.kind == "pause" else 1.0) - sum(MARGIN)
+    longest = seconds * (0.72 if clip.kind == "pause" else 1.0) - sum(MARGIN)
     text, speech = _spoken(voice(clip.speaker), longest, rng)
     spare = seconds - speech.seconds
     early = rng.random() < 0.5 if clip.kind == "pause" else None
@@ -174,8 +175,8 @@ def _spoken(how: Voice, longest: float, rng: np.random.Generator) -> tuple[str, 
     """Say as much as fits into so many seconds; a voice that is too slow for what it drew speaks faster."""
     text = sentences.draw(rng, longest / (SYLLABLE_SECONDS * 170 / how.rate))
     speech = speak(text, how)
-    while speech.seconds > longest and how.rate < 400:
-        faster = min(400, int(how.rate * speech.seconds / longest) + 5)
+    while speech.seconds > longest and how.rate < FASTEST:
+        faster = min(FASTEST, int(how.rate * speech.seconds / longest) + 5)
         how = Voice(how.variant, how.pitch, how.range, faster)
         speech = speak(text, how)
     return text, speech

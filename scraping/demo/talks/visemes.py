@@ -12,9 +12,11 @@ import numpy as np
 
 from scraping.demo.talks.speech import Phone
 
-BILABIALS = "ㅁㅂㅃㅍ"
+BILABIALS = ("ㅁ", "ㅂ", "ㅃ", "ㅍ")
 HELD = 0.052  # seconds that lips are shut before a stop's burst, where eSpeak's sound of it begins
+SHORTEST = 0.06  # seconds that they are shut at least: at 25 frames a second a frame shows it
 CLOSING, OPENING = 0.065, 0.055  # seconds from open to shut and back
+QUICKEST = 0.025  # of both, where sounds follow each other fast
 REACH = {"jaw": 0.045, "round": 0.075, "spread": 0.06, "teeth": 0.045}  # seconds over which a pull fades
 
 
@@ -71,14 +73,13 @@ class Mouth:
 
 def shut_spans(phones: Sequence[Phone]) -> list[tuple[float, float]]:
     """When lips touch for ㅁ ㅂ ㅃ ㅍ, in seconds: through an ㅁ, and before the burst of a stop."""
-    spans = []
-    for phone in phones:
-        if phone.jamo in BILABIALS if phone.jamo else False:
-            start, end = (
-                (phone.start, phone.end - 0.01) if phone.jamo == "ㅁ" else (phone.start - HELD, phone.start + 0.008)
-            )
-            spans.append((round(start, 4), round(max(end, start + 0.06), 4)))
-    return spans
+    return [_shut(phone) for phone in phones if phone.jamo in BILABIALS]
+
+
+def _shut(phone: Phone) -> tuple[float, float]:
+    first = phone.start - (0.0 if phone.jamo == "ㅁ" else HELD)
+    last = first + SHORTEST if phone.jamo != "ㅁ" else max(phone.end - 0.01, first + SHORTEST)
+    return round(first, 4), round(last, 4)
 
 
 def silent_spans(phones: Sequence[Phone], seconds: float) -> list[tuple[float, float]]:
@@ -109,8 +110,11 @@ def mouth(phones: Sequence[Phone], seconds: float, times: np.ndarray, rng: np.ra
         pull = strength * np.exp(-((np.maximum(away, 0) / reach) ** 1.5)) + 1e-9
         held[name] = np.clip((pull * wanted).sum(1) / pull.sum(1), 0, 1)
     shut = np.zeros(len(times))
-    for start, end in shut_spans(phones):
-        shut = np.maximum(shut, _ramp(times, start, end, CLOSING, OPENING))
+    for before, phone, after in zip([None, *phones][:-1], phones, [*phones, None][1:], strict=True):
+        if phone.jamo in BILABIALS:  # a short vowel beside it still opens
+            closing = min(CLOSING, 0.4 * (before.end - before.start)) if before else CLOSING
+            opening = min(OPENING, 0.4 * (after.end - after.start)) if after else OPENING
+            shut = np.maximum(shut, _ramp(times, *_shut(phone), max(closing, QUICKEST), max(opening, QUICKEST)))
     for start, end in silent_spans(phones, seconds):
         inside = (start if start == 0 else start + 0.09, end if end >= seconds else end - 0.05)
         if inside[1] > inside[0]:
