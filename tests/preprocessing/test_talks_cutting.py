@@ -1,10 +1,13 @@
+import json
+import wave
+
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
 from inference.faces import Face
 from inference.tracks import Track
-from preprocessing.talks import cutting
+from preprocessing.talks import aihub, cutting
 from preprocessing.talks.cutting import Cutter, Segment, Task
 from preprocessing.talks.settings import Settings
 from preprocessing.talks.takes import Take
@@ -14,14 +17,17 @@ RIGHT = ((130, 80, 1.0),)
 TWO = ((80, 80, 1.0), (230, 80, 0.9))
 
 
+def settings(*overrides: str) -> Settings:
+    with initialize_config_dir(str(stage.ROOT / "conf"), version_base="1.3"):
+        return stage.settings(compose("preprocessing/talks", ["corpus=talks", *overrides]), "clips", Settings)
+
+
 @pytest.fixture
 def cut(tmp_path):
     """Give a function that cuts one video, and gives the row."""
 
     def row(path, *overrides, **about) -> dict:
-        with initialize_config_dir(str(stage.ROOT / "conf"), version_base="1.3"):
-            config = compose("preprocessing/talks", ["corpus=talks", *overrides])
-        cutter = Cutter(stage.settings(config, "clips", Settings), tmp_path)
+        cutter = Cutter(settings(*overrides), tmp_path)
         return cutter(Task("key", Take("id", "x.mp4", "someone", path, **{"audio": path} | about)))
 
     return row
@@ -138,6 +144,26 @@ def test_the_face_is_the_one_that_the_label_shows_whatever_the_order_of_its_axes
     for box in ((195.0, 30.0, 265.0, 130.0), (30.0, 195.0, 130.0, 265.0)):
         (piece,) = kept(cut(path, "clips.face.others=2", prior=(box, (), box)))
         assert piece["box"][0] > 160
+
+
+def test_a_sentence_of_an_ai_hub_session_is_cut_at_its_times(film, tmp_path):
+    """Thirty frames a second, sound in a file of its own, boxes whose axes are swapped, someone larger beside."""
+    shots = [((x, 80, 0.9), (260, 80, 1.0)) for x in (60, 80, 100)]
+    root = tmp_path / "원천데이터/TS1/소음환경1/C(일반인)"
+    video = film(root / "lip_J_1_F_02_C032_A_010.mp4", 90, 30, (320, 160), shots)
+    with wave.open(str(video.with_suffix(".wav")), "wb") as sound:
+        sound.setparams((1, 2, 48_000, 0, "NONE", ""))
+        sound.writeframes(bytes(2 * 48_000 * 3))
+    label = {
+        "Sentence_info": [{"sentence_text": "안녕", "start_time": 1.25, "end_time": 1.75}],
+        "Bounding_box_info": {"Face_bounding_box": {"xtl_ytl_xbr_ybr": [[35, 50, 125, 110]] * 90}},
+    }
+    video.with_suffix(".json").write_text(json.dumps([label]))
+    asked = settings("clips.aihub.margin=0.25", "clips.face.others=2")
+    (take,), _ = aihub.find(tmp_path, asked.aihub, "first")
+    (piece,) = kept(Cutter(asked, tmp_path)(Task("key", take)))
+    assert (piece["start"], piece["frames"], piece["columns"]) == (1.0, 25, 81)
+    assert (piece["box"][0] + piece["box"][2]) / 2 == pytest.approx(80, abs=3)
 
 
 def test_a_turned_face_and_a_blurred_one_are_gated(film, cut, tmp_path):
