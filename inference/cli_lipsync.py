@@ -40,6 +40,7 @@ class Choices:
     gate: bool
     backend: str
     precision: str
+    compat: bool
     fps: int
     every: int
     cache: bool
@@ -76,6 +77,7 @@ def lipsync(
     ] = None,
     backend: Annotated[str, typer.Option(help="What runs the network: torch or onnx.")] = "torch",
     precision: Annotated[str, typer.Option(help="exact, or fast: in half precision.")] = "exact",
+    compat: Annotated[bool, typer.Option("--compat", help="Time the mouth as Wav2Lip's own inference does.")] = False,
     fps: Annotated[int, numeric("--fps", whole=(10, 60), help="Frames a second made of a still picture.")] = 25,
     every: Annotated[int, numeric("--every", whole=(1, 50), help="Look for faces in one of so many frames.")] = 5,
     cache: Annotated[bool, typer.Option(help="Keep and use the faces found in the user's cache.")] = True,
@@ -105,7 +107,7 @@ def lipsync(
     from inference import prepared
 
     prepared.check_rule(who)
-    choices = Choices(who, reference, gate, backend, precision, fps, every, cache, record, second)
+    choices = Choices(who, reference, gate, backend, precision, compat, fps, every, cache, record, second)
     loaded, draw = _generator(bundle, choices)
     target.check_writable()
     told: list[dict] = []
@@ -216,7 +218,8 @@ def _make(
         choices.cache,
         lambda frames: watched(frames, min(wanted, seen.count or wanted), "looking for the face"),
     )
-    take = lipsync.Take(seen, found, said, draw, lipsync.Hearing.of(bundle.manifest), choices.reference)
+    hearing = lipsync.Hearing.of(bundle.manifest, choices.compat)
+    take = lipsync.Take(seen, found, said, draw, hearing, choices.reference)
     recipe = _recipe(job, bundle, choices, take)
     if preview:
         _save_preview(target, job, take, choices.second, recipe)
@@ -280,6 +283,7 @@ def _recipe(job: Job, bundle: "Bundle", choices: Choices, take: "Take") -> dict[
         "gate": choices.gate,
         "backend": choices.backend,
         "precision": choices.precision,
+        "compat": choices.compat,
         "consent": choices.consent,
     }
 

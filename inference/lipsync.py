@@ -40,8 +40,12 @@ class Hearing:
     lead: int = 0
 
     @classmethod
-    def of(cls, manifest: dict[str, Any]) -> "Hearing":
-        return cls(manifest["mel"]["padding"], manifest["mel"].get("lead", 0))
+    def of(cls, manifest: dict[str, Any], compat: bool = False) -> "Hearing":
+        """Read a bundle's manifest; with `compat` the lead is left out, as Wav2Lip's own inference does.
+
+        There the mouth is a frame ahead of what it was trained to say.
+        """
+        return cls(manifest["mel"]["padding"], 0 if compat else manifest["mel"].get("lead", 0))
 
 
 @dataclass

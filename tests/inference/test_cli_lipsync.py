@@ -163,6 +163,36 @@ def test_a_video_that_breaks_off_is_used_as_far_as_it_goes(film, tone, portrait,
     assert lengths("talking.mp4") == pytest.approx([1, 1], abs=0.02)
 
 
+def test_a_phone_held_upright_gives_an_upright_video_of_varying_rate(tone, portrait):
+    with av.open("phone.mp4", "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 200, 160, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 3000)
+        stream.set_display_rotation(-90)
+        upright = np.full((200, 160, 3), 120, np.uint8)
+        upright[20:180] = portrait(1, 160)
+        for tick in (0, 100, 210, 290, 600, 700, 810, 900):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(upright)), format="rgb24")
+            frame.pts, frame.time_base = tick, Fraction(1, 3000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    dramatis("-f", "phone.mp4", "-a", str(tone("say.wav", 0.5)))
+    info = video.probe(Path("talking.mp4"))
+    assert (info.width, info.height, info.rotation) == (160, 200, 0)
+    assert lengths("talking.mp4") == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_a_cut_out_person_and_a_video_of_one_frame_speak_too(tone, film, portrait):
+    cut = np.dstack([portrait(1, 160), np.where(np.arange(160) < 150, 255, 0)[None].repeat(160, 0)]).astype(np.uint8)
+    Image.fromarray(cut).save("cut.png")
+    film("one.mp4", [portrait(1, 160)])
+    tone("say.wav", 0.2)
+    for name in ("cut.png", "one.mp4"):
+        dramatis("-f", name, "-a", "say.wav", "-o", f"{name}.mp4")
+        assert len(list(video.frames(Path(f"{name}.mp4")))) == 5
+    assert next(video.frames(Path("cut.png.mp4")))[80, 156].min() > 240
+
+
 def test_a_sound_may_be_taken_from_a_video(face, tone, portrait):
     with video.Writer(Path("clip.mp4"), 160, 160, Fraction(25), Soundtrack(tone("say.wav", 0.5))) as writer:
         for _ in range(12):

@@ -90,6 +90,12 @@ def test_each_frame_is_drawn_to_its_own_sound(film, tone):
     assert np.array_equal(heard[:40], [audio.window(mel, frame - 1) for frame in range(40)])
 
 
+def test_compat_leaves_the_lead_out():
+    manifest = {"mel": {"padding": "constant", "lead": -1}}
+    assert lipsync.Hearing.of(manifest) == lipsync.Hearing("constant", -1)
+    assert lipsync.Hearing.of(manifest, compat=True) == lipsync.Hearing("constant", 0)
+
+
 def test_however_long_the_video_few_frames_are_held_at_a_time(film, tone, monkeypatch):
     alive, most, read = weakref.WeakValueDictionary(), [0], video.frames
 
