@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import io
 import json
-import mmap
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -39,6 +38,8 @@ OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestam
 UNTRUSTED = "signingCredential.untrusted"
 MAX_FILE_BYTES = 2 << 30
 MAX_NAME = 100
+HEAD_BYTES = 1 << 16
+CORE = {"backing_store_memory_threshold_in_mb": 16}  # what is longer lies in a temporary file while it is signed
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -81,12 +82,10 @@ def sign_video(source: Path, target: Path, recipe: dict[str, Any], version: str,
     text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
     with open(source, "rb") as made, open(target, "w+b") as marked:
         signed, fixed = _sign(made, marked, "video/mp4", text, version, COMPOSITE if composite else SOURCE_TYPE)
-        marked.flush()
-        with mmap.mmap(marked.fileno(), 0) as contents:
-            at = contents.find(signed.store)
-            if at < 0 or contents.find(signed.store, at + 1) >= 0 or len(fixed) != len(signed.store):
-                raise RuntimeError("the manifest just written is not where it was put, once")
-            contents[at : at + len(fixed)] = fixed
+        marked.seek(0)
+        head = marked.read(HEAD_BYTES + len(signed.store))  # it stands behind the file's type, before what is long
+        marked.seek(head.index(signed.store))
+        marked.write(_once(signed.store, signed.store, fixed))
         marked.seek(0)
         _prove(marked, "video/mp4", text)
 
@@ -246,7 +245,7 @@ def _context() -> c2pa.Context:
     authority = signers.known_authority()
     trust = {"trust": {"user_anchors": authority}} if authority else {}
     thumbnail = {"builder": {"thumbnail": {"enabled": False}}}  # it would outweigh the picture
-    return c2pa.Context.from_dict({"version": 1, "verify": OFFLINE, **thumbnail, **trust})
+    return c2pa.Context.from_dict({"version": 1, "verify": OFFLINE, "core": CORE, **thumbnail, **trust})
 
 
 def _sniff(stream: io.BufferedReader) -> str:

@@ -188,3 +188,22 @@ def test_a_film_is_marked_from_file_to_file_as_what_was_changed(tmp_path):
     assert (verdict.state, verdict.here, verdict.generated, verdict.recipe) == ("valid", True, True, RECIPE)
     assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "a.mp4").read_bytes()
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_a_long_film_is_marked_in_little_memory(tmp_path):
+    code = """
+import resource, sys
+from pathlib import Path
+from inference import mark
+folder = Path(sys.argv[1])
+mark.sign_video(folder / "short.mp4", folder / "x.mp4", {}, "0.1.0")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+mark.sign_video(folder / "long.mp4", folder / "x.mp4", {}, "0.1.0")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    short = video.encode([np.full((32, 48, 3), level, np.uint8) for level in range(5)])
+    (tmp_path / "short.mp4").write_bytes(short)
+    length = 96 << 20
+    (tmp_path / "long.mp4").write_bytes(short + (length + 8).to_bytes(4, "big") + b"free" + bytes(length))
+    grown = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=True)
+    assert int(grown.stdout) < 40 << 10  # KiB
