@@ -49,35 +49,43 @@ def test_a_window_follows_the_head_and_stays_in_the_crop():
     assert len(set((low[:, 3] - low[:, 1]).tolist())) == 1
 
 
-@pytest.mark.parametrize("skin", [90, 180, 240])
-def test_darkness_rises_with_the_opening_whatever_the_skin(skin):
-    dark = mouths.darkness(faces(skin), where())
-    assert mouths.correlation(dark, OPENINGS) > 0.98
-    assert dark[OPENINGS == 0].max() < dark[OPENINGS > 0].min()
+def looks(skin: int = 180) -> np.ndarray:
+    return mouths.looks(faces(skin), where())
 
 
-def test_darkness_hardly_moves_with_the_light():
-    dark = mouths.darkness(faces(), where())
-    dimmed = mouths.darkness((faces() * 0.7).astype(np.uint8), where())
-    assert dimmed == pytest.approx(dark, abs=0.02)
+def test_weights_that_others_gave_read_the_opening_of_somebody_new():
+    seen = mouths.moments(looks(90), OPENINGS) + mouths.moments(looks(240), OPENINGS)
+    read = mouths.fit(seen).opening(looks(180))
+    assert mouths.correlation(read, OPENINGS) > 0.97
+    assert read == pytest.approx(OPENINGS, abs=0.2)
 
 
-def test_a_calibrated_reader_gives_the_opening_and_tells_closed_from_open():
-    dark = mouths.darkness(faces(), where())
-    reader = mouths.calibrate(dark, OPENINGS, OPENINGS == 0)
-    assert reader.opening(dark) == pytest.approx(OPENINGS, abs=0.12)
-    assert reader.closed(dark).tolist() == (OPENINGS == 0).tolist()
+def test_looks_are_free_of_light_and_contrast():
+    dimmed = (faces() * 0.5 + 40).astype(np.uint8)
+    assert mouths.looks(dimmed, where()) == pytest.approx(looks(), abs=0.05)
+    assert looks().mean(1) == pytest.approx(0, abs=1e-6)
+    assert looks().std(1) == pytest.approx(1, abs=1e-3)
 
 
-def test_a_mouth_that_never_closes_is_not_read_as_closed():
-    dark = np.linspace(0.2, 0.4, 9)
-    reader = mouths.calibrate(dark, dark, np.zeros(9, bool))
-    assert not reader.closed(dark).any()
+def test_frames_weigh_as_much_as_they_are_many():
+    first, second = mouths.moments(looks(90), OPENINGS), mouths.moments(looks(240), OPENINGS)
+    twice = mouths.fit(first.times(2) + second)
+    repeated = mouths.fit(first + first + second)
+    assert twice.weights == pytest.approx(repeated.weights)
+    assert twice.start == pytest.approx(repeated.start)
 
 
-def test_pixels_that_say_nothing_calibrate_to_no_slope():
-    reader = mouths.calibrate(np.zeros(4), np.array([0, 1, 0, 1]), np.array([True, False, True, False]))
-    assert reader.opening(np.zeros(1))[0] == pytest.approx(0.5)
+def test_pixels_that_say_nothing_are_read_as_the_mean():
+    blank = np.zeros((4, 432))
+    reader = mouths.fit(mouths.moments(blank, np.array([0.0, 1.0, 0.0, 1.0])))
+    assert reader.opening(blank[:1])[0] == pytest.approx(0.5)
+
+
+def test_the_border_parts_closed_from_open_where_it_can():
+    read = np.array([0.3, 0.1, 0.5, 0.2])
+    assert 0.2 < mouths.border(read, np.array([False, True, False, True])) < 0.3
+    assert mouths.border(read, np.zeros(4, bool)) <= 0.1
+    assert mouths.border(read, np.ones(4, bool)) > 0.5
 
 
 def test_a_balanced_rate_does_not_reward_saying_always_the_same():

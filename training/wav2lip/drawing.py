@@ -5,6 +5,8 @@ frames, and frames copied from elsewhere in the clip), and by each with the soun
 heard by the exported expert, which taught the generator; what is read off the mouth's pixels knows nothing of it.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -49,6 +51,19 @@ class Shown:
     def reference(self) -> np.ndarray:
         """Give for each frame the one half a clip away: another mouth of the same person."""
         return np.roll(self.frames, -(len(self.frames) // 2), axis=0)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the mouth of one clip is read."""
+
+    fitted: mouths.Reader
+    closed_below: float
+
+    def __call__(self, shown: Shown, made: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read the opening of each picture of a clip, and whether the mouth is closed."""
+        opening = self.fitted.opening(mouths.looks(made, shown.where))
+        return opening, opening < self.closed_below
 
 
 @dataclass
@@ -136,33 +151,53 @@ def clips(talks: Talks, truths: Mapping[str, Truth]) -> Iterator[Shown]:
         yield Shown(clip, np.array(talks.frames(clip)), np.ascontiguousarray(talks.mel(clip)), truth, where)
 
 
-def readers(talks: Talks, truths: Mapping[str, Truth]) -> tuple[dict[str, mouths.Reader], dict]:
-    """Calibrate a reader for each speaker on the true frames, and say how well they read these."""
-    read: dict[str, list[tuple[np.ndarray, Aligned]]] = {}
-    for shown in clips(talks, truths):
-        if shown.truth:
-            read.setdefault(shown.clip.speaker, []).append((mouths.darkness(shown.frames, shown.where), shown.truth))
-    found, opening, exact, said, closed = {}, [], [], [], []
-    for speaker, of in read.items():
-        dark = np.concatenate([dark for dark, _ in of])
-        true = [np.concatenate([getattr(truth, name) for _, truth in of]) for name in ("opening", "closed")]
-        found[speaker] = mouths.calibrate(dark, *true)
-        opening.append(found[speaker].opening(dark))
-        said.append(found[speaker].closed(dark))
-        exact.append(true[0])
-        closed.append(true[1])
-    if not found:
+def readers(talks: Talks, truths: Mapping[str, Truth]) -> tuple[dict[str, Reader], dict]:
+    """Find for each clip, by its id, a reader that saw true frames of the other clips, and say how well these read.
+
+    There are none where nothing is known exactly, or of one clip alone.
+    """
+    known = [shown for shown in clips(talks, truths) if shown.truth]
+    if len(known) < 2:
         return {}, {"known": False}
-    each = [mouths.correlation(*pair) for pair in zip(opening, exact, strict=True)]
+    looks = {shown.clip.id: mouths.looks(shown.frames, shown.where) for shown in known}
+    moments = {shown.clip.id: mouths.moments(looks[shown.clip.id], shown.truth.opening) for shown in known}
+    fitted = {shown.clip.id: mouths.fit(_others(shown, known, moments)) for shown in known}
+    read = {name: fitted[name].opening(looks[name]) for name in fitted}
+    found, said = {}, {}
+    for speaker in sorted({shown.clip.speaker for shown in known}):
+        own = [shown for shown in known if shown.clip.speaker == speaker]
+        closed = np.concatenate([shown.truth.closed for shown in own])
+        border = mouths.border(np.concatenate([read[shown.clip.id] for shown in own]), closed)
+        for shown in own:
+            found[shown.clip.id] = Reader(fitted[shown.clip.id], border)
+            said[shown.clip.id] = read[shown.clip.id] < border
+    moving = [shown for shown in known if shown.truth.opening.std() >= MOVES]
+    each = [mouths.correlation(read[shown.clip.id], shown.truth.opening) for shown in moving]
     return found, {
         "known": True,
-        "about": "darkness between the lips, calibrated for each speaker on the true frames against the exact opening",
-        "correlation": round(mouths.correlation(np.concatenate(opening), np.concatenate(exact)) or 0, 4),
-        "correlation_of_each_speaker": [round(value, 4) for value in each if value is not None],
-        "closed_told_from_open": round(mouths.balanced(np.concatenate(said), np.concatenate(closed)), 4),
-        "frames": int(sum(map(len, exact))),
-        "speakers": len(found),
+        "about": "a linear reading of the mouth's pixels, fitted to true frames of other clips",
+        "correlation": _joined(mouths.correlation, read, {shown.clip.id: shown.truth.opening for shown in known}),
+        "correlation_within_clips": round(float(np.mean(each)), 4) if each else None,
+        "closed_told_from_open": _joined(mouths.balanced, said, {shown.clip.id: shown.truth.closed for shown in known}),
+        "frames": sum(len(values) for values in read.values()),
+        "clips": len(known),
+        "speakers": len({shown.clip.speaker for shown in known}),
     }
+
+
+def _others(shown: Shown, known: list[Shown], moments: Mapping[str, mouths.Moments]) -> mouths.Moments:
+    """Add up what is known of all clips but one; those of its speaker weigh more."""
+    parts = [
+        moments[other.clip.id].times(mouths.OWN if other.clip.speaker == shown.clip.speaker else 1.0)
+        for other in known
+        if other is not shown
+    ]
+    return functools.reduce(operator.add, parts)
+
+
+def _joined(of: Callable, said: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray]) -> float | None:
+    value = of(*(np.concatenate([each[name] for name in said]) for each in (said, true)))
+    return None if value is None else round(value, 4)
 
 
 def measure_clip(row: Row, made: np.ndarray, shown: Shown, expert: nn.Module, speaking: float) -> None:
@@ -183,11 +218,10 @@ def measure_clip(row: Row, made: np.ndarray, shown: Shown, expert: nn.Module, sp
     row.add("psnr", clip, signal if np.isfinite(signal) else None)
 
 
-def measure_mouth(row: Row, made: np.ndarray, shown: Shown, reader: mouths.Reader) -> np.ndarray:
+def measure_mouth(row: Row, made: np.ndarray, shown: Shown, reader: Reader) -> np.ndarray:
     """Add what the mouth does in one clip to a row; give the opening that was read, float [N]."""
     clip, truth = shown.clip, shown.truth
-    dark = mouths.darkness(made, shown.where)
-    opening, closed = reader.opening(dark), reader.closed(dark)
+    opening, closed = reader(shown, made)
     if truth.opening.std() >= MOVES and row.name != SILENT:
         row.add("opening_correlation", clip, mouths.correlation(opening, truth.opening) or 0.0)
     shut = [bool(closed[span].any()) for span in truth.bilabials]

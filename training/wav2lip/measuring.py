@@ -131,8 +131,8 @@ def drawing_figures(
                 row.add("syncnet_v2_lse_d", shown.clip, score and score.distance)
                 row.add("syncnet_v2_lse_c", shown.clip, score and score.confidence)
             opening = None
-            if shown.clip.speaker in readers:
-                opening = drawing.measure_mouth(row, made, shown, readers[shown.clip.speaker])
+            if shown.clip.id in readers:
+                opening = drawing.measure_mouth(row, made, shown, readers[shown.clip.id])
             kept.keep(row.name, made, shown, opening)
     figures = {
         "measured": True,

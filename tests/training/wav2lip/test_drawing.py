@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -27,7 +29,7 @@ def rows(talks) -> dict[str, dict]:
         for row in made.values():
             pictures = row.make(shown)
             drawing.measure_clip(row, pictures, shown, ear, 0.3)
-            drawing.measure_mouth(row, pictures, shown, readers[shown.clip.speaker])
+            drawing.measure_mouth(row, pictures, shown, readers[shown.clip.id])
     return {name: drawing.figures(row, 200, 0) for name, row in made.items()}
 
 
@@ -35,12 +37,22 @@ def value(rows: dict, row: str, figure: str) -> float:
     return rows[row][figure]["value"]
 
 
-def test_the_reader_reads_the_true_frames_well_and_says_so(talks):
+def test_the_readers_read_the_true_frames_well_and_say_so(talks):
     readers, proxy = drawing.readers(*talks)
-    assert set(readers) == {"s0", "s1", "s2"}
+    assert set(readers) == {clip.id for clip in talks[0].clips}
     assert proxy["correlation"] > 0.97
     assert proxy["closed_told_from_open"] > 0.95
-    assert (proxy["frames"], proxy["speakers"]) == (360, 3)
+    assert (proxy["frames"], proxy["clips"], proxy["speakers"]) == (360, 6, 3)
+
+
+def test_a_reader_has_not_seen_the_clip_that_it_reads(talks):
+    pack, truths = talks
+    first = pack.clips[0]
+    lied = truths | {first.sha256: dataclasses.replace(truths[first.sha256], opening=np.zeros(80, np.float32))}
+    honest, misled = (drawing.readers(pack, known)[0] for known in (truths, lied))
+    assert np.array_equal(honest[first.id].fitted.weights, misled[first.id].fitted.weights)
+    second = pack.clips[1].id
+    assert not np.allclose(honest[second].fitted.weights, misled[second].fitted.weights)
 
 
 def test_ground_truth_has_no_distance_and_the_best_of_all_other_figures(rows):
