@@ -90,7 +90,7 @@ class Cutter:
         row["seconds"] = len(faces) / FPS
         seen = min(len(faces), heard)
         looked = np.array([found is not None for found in faces])
-        followed = tracks.track(faces[:seen], cuts, settings.detector.overlap, settings.detector.patience)
+        followed = _until(seen, tracks.track(faces, cuts, settings.detector.overlap, settings.detector.patience))
         speech = audio.speech(samples[: seen * SAMPLES])
         pieces, rejects = [], []
         for track in self._chosen(followed, take, seen):
@@ -152,7 +152,7 @@ class Cutter:
         height = float(np.median(boxes[:, 3] - boxes[:, 1]))
         if height < gates.height:
             raise Rejected("small-face", f"a face {height:.0f} pixels high, {gates.height:.0f} needed")
-        found = sum(track.found) / looked
+        found = sum(track.found) / max(1, looked)
         if found < gates.found:
             raise Rejected("face-lost", f"its face is found in {found:.0%} of the frames, {gates.found:.0%} needed")
         turn = float(np.median([_turn(face) for face in track.faces if face]))
@@ -228,6 +228,14 @@ def _sha256(path: Path, modified: int) -> str:
 def _scaled(face: Face, by: float) -> Face:
     points = tuple((x * by, y * by) for x, y in face.landmarks)
     return Face(tuple(value * by for value in face.box), face.score, points)
+
+
+def _until(end: int, followed: Sequence[Track]) -> list[Track]:
+    """Leave out what is seen from a frame on: there is no sound to it."""
+    for track in followed:
+        del track.boxes[max(0, end - track.first) :]
+        del track.faces[max(0, end - track.first) :]
+    return [track for track in followed if len(track)]
 
 
 def _weight(track: Track) -> float:
