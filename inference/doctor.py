@@ -164,7 +164,7 @@ def _bundle_line(bundle: dict[str, Any] | None) -> str:
     trained = "".join(f", {bundle[unit]} {unit}" for unit in ("kimg", "steps") if bundle[unit] is not None)
     toy = ", a toy of the demo world" if bundle["demo"] else ""
     use = "commercial use allowed" if bundle["commercial"] else "no commercial use"
-    licences = ", ".join(f"{part} {_licence(licence)}" for part, licence in bundle["licences"].items())
+    licences = ", ".join(f"{part} {_licence(licence)}" for part, licence in bundle["licences"].items() if licence)
     return f"  {bundle['name']:<12} {kind:<9} {what}{trained}{toy}; {licences}; {use}"
 
 

@@ -19,7 +19,7 @@ from inference.graph import Graph
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig, to_uint8
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Content
-from training import export, provenance, shipping
+from training import export, provenance, shipping, train
 from training.wav2lip import describing, exhibits, graphs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -332,6 +332,30 @@ def test_a_run_that_is_absent_incomplete_or_failed_is_refused_in_one_line(data):
     shutil.rmtree(data / "runs")
     with pytest.raises(UserError, match=r"run python -m training\.train run=syncnet corpus=talks first"):
         without_graph("syncnet")
+
+
+def trained(run: str, *overrides: str) -> dict:
+    """Train two steps; gives what the run says of itself."""
+    few = [f"{run}.width={WIDTH}", f"{run}.steps=2", f"{run}.batch=2", f"{run}.held_out={{count: 2, batch: 2}}"]
+    words = [f"run={run}", "corpus=talks", "profile=tiny", "trainer=cpu", "trainer.threads=1", "wandb.mode=disabled"]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("training/train", [*words, *few, *overrides])
+    train.main(config)
+    return json.loads(Path("data/runs", config[run].name, "run.json").read_text())
+
+
+def test_what_is_trained_is_exported_teaches_and_is_trained_on(tmp_path, monkeypatch, drawn_talks):
+    monkeypatch.chdir(tmp_path)
+    for place in PACKS.values():
+        shutil.copytree(drawn_talks, tmp_path / "data" / place / "talks")
+    trained("syncnet")
+    expert = without_graph("syncnet")
+    trained("wav2lip", "wav2lip.expert=data/exported/syncnet")
+    made = without_graph("wav2lip")
+    assert made.manifest["expert"] == {"name": "syncnet", "sha256": expert.manifest["files"][bundle.MODEL]}
+    again = trained("wav2lip", "wav2lip.name=again", "wav2lip.start=data/exported/lipsync")
+    assert again["started_from"]["sha256"] == made.manifest["files"][bundle.MODEL]
+    assert again["started_from"]["licence"] == made.manifest["licences"]["weights"] == "Apache-2.0"
 
 
 def test_golden_inputs_are_drawn_alike_each_time_and_differ_among_themselves():
