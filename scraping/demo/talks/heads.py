@@ -24,7 +24,7 @@ from scraping.demo.studio import Studio
 LOOK = "portrait"
 TOUCH = 0.0004  # metres of gap that nobody sees: an eighth of a pixel in a picture of 160
 SAMPLES = 3  # a side of a pixel
-FACE_SHARE = 0.64  # of the picture's height, from chin to the top of the forehead
+FACE_SHARE = 0.68  # of the picture's height, from chin to the top of the forehead
 BONES = ("neck01", "neck02", "neck03", "head", "eye.L", "eye.R")
 TURN_SHARES = (0.2, 0.2, 0.2, 0.4)  # of a head's turn, by bone from the lowest
 LIGHT_RAYS = 10
@@ -32,7 +32,9 @@ SHOWN = 0.12  # of the picture: how far outside it triangles are still drawn, fo
 INSIDE_MOUTH = ("mouth", "teeth", "tongue")
 # least and most of the light that reaches what lids and lips shelter: their own shadows would put it out
 SHELTERED = {"eye": (0.55, 1.0), "teeth": (0.34, 0.5), "tongue": (0.25, 0.5), "mouth": (0.1, 0.6)}
-TEETH_IN, TEETH_BACK, TEETH_DOWN = 0.32, 0.0015, 0.0036  # share of their width; metres
+TEETH_IN, TEETH_BACK = 0.32, 0.0015  # share of their width; metres
+TEETH_DOWN = {"teeth-upper": 0.0036, "teeth-lower": 0.0015}
+TEETH_DARK = (0.020, 0.009)  # metres off the middle of the base mesh: from where on back teeth lie in the dark
 YAWN = {"jawOpen": 0.5}  # at which light is let into the mouth, to be kept
 COLUMNS = (-0.008, 0.0, 0.008)  # across the mouth, metres in the base mesh, where the lips' gap is measured
 SPAN = 0.0026  # half a column
@@ -102,14 +104,13 @@ class Head:
         self.floor = sitting.floor
 
     def _with_room(self, mesh: Mesh) -> Mesh:
-        """Draw teeth in from the cheeks, and the upper row down to where it shows when somebody speaks."""
+        """Draw teeth in from the cheeks, and down to where the upper row shows when somebody speaks."""
         if not mesh.name.startswith("teeth"):
             return mesh
         right, behind, up = self.posed.transforms[self.body.bone["head"], :, :3].T
         away = mesh.vertices - mesh.vertices.mean(0)
-        moved = mesh.vertices - TEETH_IN * (away @ right)[:, None] * right + TEETH_BACK * behind
-        if mesh.name == "teeth-upper":
-            moved = moved - TEETH_DOWN * up
+        moved = mesh.vertices - TEETH_IN * (away @ right)[:, None] * right
+        moved = moved + TEETH_BACK * behind - TEETH_DOWN[mesh.name] * up
         return replace(mesh, vertices=moved.astype(np.float32), normals=None)
 
     # What moves
@@ -255,6 +256,8 @@ class Head:
         shares = np.where(self._within[:, None], opened, closed)
         for name, (least, most) in SHELTERED.items():
             shares[named == name] = shares[named == name].clip(least, most)
+        aside = np.abs(np.concatenate([mesh.chart[:, 0] for mesh in meshes]))
+        shares *= np.where(named == "teeth", step(*TEETH_DARK, aside), 1.0)[:, None]
         return shares.astype(np.float32)
 
     def _shares(self, meshes: list[Mesh], vertices: np.ndarray, light: Light, seed: int) -> np.ndarray:

@@ -106,6 +106,21 @@ SENTENCES = (
     "물푸레나무를 심었어요.",
 )
 
+OPENINGS = (
+    "오늘은",
+    "아마도",
+    "모처럼",
+    "아무튼",
+    "보통은",
+    "그런데",
+    "바로 지금",
+    "어느 봄날",
+    "무엇보다",
+    "마침내",
+    "봐요,",
+    "맞아요,",
+)
+
 _JUNGSEONG = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 _CHOSEONG = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _JONGSEONG = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
@@ -129,12 +144,14 @@ def syllables(text: str) -> int:
 
 
 def draw(rng: np.random.Generator, most_syllables: float) -> str:
-    """Draw sentences until no further one fits; at least one, the shortest where none fits."""
+    """Draw sentences, with something before them where there is room, until no further one fits; at least one."""
     order = [SENTENCES[index] for index in rng.permutation(len(SENTENCES))]
     chosen: list[str] = []
     room = most_syllables
-    for sentence in order:
-        if syllables(sentence) <= room:
-            chosen.append(sentence)
-            room -= syllables(sentence) + 2  # a breath between two
+    for sentence, opening in zip(order, rng.choice(OPENINGS, len(order)), strict=True):
+        for words in (f"{opening} {sentence}", sentence):
+            if syllables(words) <= room:
+                chosen.append(words)
+                room -= syllables(words) + 2  # a breath between two
+                break
     return " ".join(chosen) or min(SENTENCES, key=syllables)

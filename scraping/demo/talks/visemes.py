@@ -147,8 +147,8 @@ def actions(pose: Mouth, frame: int, smile: float, width: float) -> dict[str, fl
     }
     result = {
         "jawOpen": 0.45 * jaw,
-        "mouthFunnel": 0.45 * rounded * width,
-        "mouthPucker": 0.55 * rounded * width,
+        "mouthFunnel": 0.45 * rounded * width * (1 - 0.9 * shut),
+        "mouthPucker": 0.55 * rounded * width * (1 - 0.4 * shut),
     }
     for name, value in sides.items():
         result |= {f"{name}Left": value, f"{name}Right": value}
