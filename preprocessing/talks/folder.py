@@ -21,8 +21,6 @@ def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
             rejects.append(Reject(name, *fault))
             shown[f"rejected {name}"] = stem
             continue
-        text = there.get(f"{stem}.txt")
-        said = takes.read_text(text) if text and takes.fault(text, root) is None else None
         # Two videos of one stem may lie side by side.
         ending = "" if f"{stem}.mp4" == name else path.suffix.lower()
         take = Take(
@@ -31,7 +29,7 @@ def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
             speaker=stem.rpartition("/")[0] or stem,
             video=path,
             audio=path,
-            text=spoken(said, notation),
+            text=spoken(takes.said(there, stem, root), notation),
             whole=False,
         )
         found.append(take)

@@ -27,15 +27,13 @@ def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
             rejects.append(Reject(f"main/{name}", *reason))
             shown[f"rejected {name}"] = stem
             continue
-        text = there.get(f"{stem}.txt")
-        said = takes.read_text(text) if text and takes.fault(text, main) is None else None
         take = Take(
             id=takes.ascii_id(*speaker.split("/"), clip),
             source=f"main/{name}",
             speaker=speaker,
             video=path,
             audio=path,
-            text=spoken(said, notation),
+            text=spoken(takes.said(there, stem, main), notation),
         )
         found.append(take)
         shown[take.id] = stem

@@ -68,6 +68,12 @@ def _plain(part: str) -> str:
     return plain if plain == part else f"{plain or 'x'}-{hashlib.sha1(part.encode()).hexdigest()[:8]}"
 
 
+def said(there: dict[str, Path], stem: str, root: Path) -> str | None:
+    """Read the transcript that lies beside a video under the same name, if one does."""
+    path = there.get(f"{stem}.txt")
+    return None if path is None or fault(path, root) else read_text(path)
+
+
 def read_text(path: Path) -> str | None:
     """Read what is said from a text file, NFC: after `Text:` where a line begins so, else the first line.
 
