@@ -64,7 +64,7 @@ def main(config: DictConfig) -> None:
     known = trained.run and trained.run.model_dump(), trained.file.sha256, talks and talks.fingerprint, name
     print_of = stage.fingerprint(settings.model_dump(), known, stage.code_version())
     with stage.work("export", name, config.world, print_of) as work:
-        built = build(work / name, trained, talks, DATA / "metrics" / config.corpus / kind.metrics, settings)
+        built = build(work / name, trained, talks, config.corpus, settings)
         target, megabytes = shipping.ship(built, DATA, settings.starter)
         watch, run = stage.settings(config, "wandb", watching.Settings), trained.run
         data = run.data.model_dump() if run else {"file": trained.file.name}
@@ -118,9 +118,9 @@ def talks_of(trained: Trained, data: Path, corpus: str) -> Talks | None:
     return talks
 
 
-def build(folder: Path, trained: Trained, talks: Talks | None, metrics: Path, settings: Settings) -> bundle.Bundle:
+def build(folder: Path, trained: Trained, talks: Talks | None, corpus: str, settings: Settings) -> bundle.Bundle:
     """Write the bundle into a new folder and read it back."""
-    task = trained.kind.task
+    task, metrics = trained.kind.task, DATA / "metrics" / corpus / trained.kind.metrics
     manifest = describing.describe(folder.name, settings.version, settings.starter, trained, talks, metrics)
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
     draft = bundle.write(folder, manifest, {bundle.MODEL: trained.state})
@@ -136,12 +136,14 @@ def build(folder: Path, trained: Trained, talks: Talks | None, metrics: Path, se
     if clips:
         lead = trained.mel.get("lead", 0)
         files["preview.png"] = exhibits.preview(task, network, clips, talks, settings.preview.pictures, lead)
+    files |= notice(trained, DATA / "raw" / corpus)
     files["README.md"] = card.of_lips(
         manifest,
         trained.run and trained.run.model_dump(),
         shown=len(clips),
         pictures=settings.preview.pictures,
         parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",
+        notice="NOTICE" in files,
     ).encode()
     built = bundle.write(folder, manifest, tensors, files)
     if difference := built.check():
@@ -165,6 +167,12 @@ def shown(trained: Trained, talks: Talks | None) -> list[Clip]:
     if trained.run is None:
         return []
     return [clip for clip in exhibits.held_out(talks) if trained.demo or clip.consent]
+
+
+def notice(trained: Trained, raw: Path) -> dict[str, bytes]:
+    """Carry the notice of real talks along, which names whose they are."""
+    there = trained.run is not None and not trained.demo and (raw / "NOTICE").is_file()
+    return {"NOTICE": (raw / "NOTICE").read_bytes()} if there else {}
 
 
 def checked(manifest: Mapping[str, Any]) -> str:

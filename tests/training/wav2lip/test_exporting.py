@@ -185,11 +185,16 @@ def test_licences_and_consent_are_those_of_the_talks_and_of_the_run(data):
     assert "| signed | 3 |" in card
 
 
-def test_only_who_agreed_is_shown_in_a_preview(data):
+def test_only_who_agreed_is_shown_in_a_preview_and_whose_the_talks_are_is_said(data):
     write_run(data, "wav2lip", world="real")
     assert "preview.png" not in without_graph("wav2lip", "world=real").manifest["files"]
     write_talks(data / "processed/talks", consent="signed")
-    assert "preview.png" in without_graph("wav2lip", "world=real").manifest["files"]
+    (data / "raw/talks").mkdir(parents=True)
+    (data / "raw/talks/NOTICE").write_text("spoken by a friend")
+    made = without_graph("wav2lip", "world=real")
+    assert "preview.png" in made.manifest["files"]
+    assert made.read("NOTICE") == b"spoken by a friend"
+    assert "Whose the talks are: [NOTICE](NOTICE)." in made.read("README.md").decode()
 
 
 def test_the_preview_of_a_generator_shows_the_truth_over_what_was_drawn(data):
