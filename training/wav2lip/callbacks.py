@@ -20,7 +20,7 @@ from training.wav2lip.data import Sample
 CLOCK = ("step", "seconds", "steps_per_second")
 HISTORY = {
     "syncnet": (
-        *(*CLOCK, "loss", "accuracy", "contrast", "rate", "gradient"),
+        *(*CLOCK, "loss", "accuracy", "rate", "gradient"),
         *("held_out_loss", "held_out_accuracy", "held_out_auc"),
     ),
     "wav2lip": (
@@ -67,6 +67,7 @@ class Ticks(pl.Callback):
         self.every, self.total, self.held_out = every, total, held_out
         self.seconds = 0.0  # of training, over all its runs
         self.last = -1  # step of the last row
+        self.figures: dict[str, float] = {}  # of the last row
 
     def state_dict(self) -> dict:
         return {"seconds": self.seconds + time.monotonic() - self.started, "last": self.last}
@@ -107,7 +108,7 @@ class Ticks(pl.Callback):
             figures = module.held_out(self.held_out) if trainer.is_global_zero else None
             row |= trainer.strategy.broadcast(figures)
             module.observe(row)
-        self.last, self.last_time = module.steps, time.monotonic()
+        self.last, self.last_time, self.figures = module.steps, time.monotonic(), row
         if trainer.is_global_zero:
             self.history.append(row)
             for logger in trainer.loggers:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import wandb
 
 OF_STYLEGAN2 = ("train.", "max_kimg")  # settings that these runs do not hear
+CHANCE = 0.6  # held-out accuracy below which an expert says little more than perhaps
 STARTED_FROM = "started_from.json"
 
 
@@ -76,6 +77,7 @@ class Job:
 
     what: str
     key: str
+    corpus: str
     settings: ExpertSettings | GeneratorSettings
     model: pl.LightningModule
     drawn: data.Drawn
@@ -97,7 +99,7 @@ def main(config: DictConfig) -> None:
     talks = talkpacks.read(source)
     if not talks.of("train"):
         raise UserError(f"{source} holds no clip to train on ({len(talks.clips)} in all): prepare more talks")
-    job = {"syncnet": expert_job, "wav2lip": generator_job}[key](settings, talks)
+    job = {"syncnet": expert_job, "wav2lip": generator_job}[key](settings, talks, config.corpus)
     name = runs.name_of(settings.name)
     print_of = fingerprint(settings, source, config.init, job)
     follower = rank_zero_only.rank > 0  # of a leader that holds the lock
@@ -121,7 +123,7 @@ def main(config: DictConfig) -> None:
                 watching.close(watched, failed)
 
 
-def expert_job(settings: ExpertSettings, talks: Talks) -> Job:
+def expert_job(settings: ExpertSettings, talks: Talks, corpus: str) -> Job:
     if settings.batch % settings.group:
         line = f"syncnet.batch: {settings.batch} windows are no whole groups of {settings.group}"
         raise UserError(f"{line}: make it a multiple")
@@ -139,6 +141,7 @@ def expert_job(settings: ExpertSettings, talks: Talks) -> Job:
     return Job(
         what="a sync expert",
         key="syncnet",
+        corpus=corpus,
         settings=settings,
         model=syncnet.Expert(settings, settings.seed),
         drawn=drawn,
@@ -150,7 +153,7 @@ def expert_job(settings: ExpertSettings, talks: Talks) -> Job:
     )
 
 
-def generator_job(settings: GeneratorSettings, talks: Talks) -> Job:
+def generator_job(settings: GeneratorSettings, talks: Talks, corpus: str) -> Job:
     expert, source = starting.expert(settings.expert)
     model = generator.Wav2Lip(settings, expert, source.sha256, settings.seed)
     strips = data.held_out_samples(talks, "val", settings.strips.count, settings.lead)
@@ -158,6 +161,7 @@ def generator_job(settings: GeneratorSettings, talks: Talks) -> Job:
     return Job(
         what="a Wav2Lip",
         key="wav2lip",
+        corpus=corpus,
         settings=settings,
         model=model,
         drawn=data.Samples(talks, "train", settings.lead, settings.compat, settings.change, settings.seed),
@@ -192,6 +196,9 @@ def fit(
     trainer = machine.trainer(where, steps, watched)
     batches = Batches(job, where.workers)
     trainer.fit(job.model, datamodule=batches, ckpt_path=last if last.exists() else None, weights_only=True)
+    if trainer.is_global_zero and ticks.figures.get("held_out_accuracy", 1.0) < CHANCE:
+        why = f"python -m training.wav2lip.doctor corpus={job.corpus} says why"
+        print(f"it tells little of what is in sync from what is not: {why}", flush=True)
     return ticks.state_dict()["seconds"]
 
 
@@ -218,9 +225,11 @@ def start(job: Job, init: str | None, folder: Path, resumed: bool) -> str:
         refuse_frozen_chance(job, source)
         if source and rank_zero_only.rank == 0:
             stage.write_atomically(kept, json.dumps(dataclasses.asdict(source)).encode())
-        return f"from {source.said}" if source else "from scratch"
-    source = origin(folder)
-    return f"from {source.said}" if source else "from scratch"
+    else:
+        source = origin(folder)
+    begun = f"from {source.said}" if source else "from scratch"
+    frozen = getattr(job.settings, "freeze", [])
+    return f"{begun}, {', '.join(frozen)} frozen" if frozen else begun
 
 
 def origin(folder: Path) -> Source | None:

@@ -42,20 +42,6 @@ def pairs(audible: Tensor) -> tuple[Tensor, Tensor]:
     return right, ~right & (audible[:, :, None] | audible[:, None, :])
 
 
-def contrast_loss(cosines: Tensor, audible: Tensor, temperature: float) -> Tensor:
-    """-log softmax of the right sound among those of the group, and of the right face (InfoNCE, arXiv 1807.03748).
-
-    It compares windows where the cross entropy asks each pair for an absolute answer, and so leaves its plateau at
-    0.69 early. Silent windows are left out as what is asked for.
-    """
-    right, wrong = pairs(audible)
-    levels = (cosines.float() / temperature).masked_fill(~(right | wrong), -torch.inf)
-    asked = audible.flatten()
-    aim = torch.arange(cosines.shape[1], device=cosines.device).repeat(len(cosines))
-    both = [F.cross_entropy(each.flatten(0, 1), aim, reduction="none") for each in (levels, levels.transpose(1, 2))]
-    return (sum(both) / 2 * asked).sum() / asked.sum().clamp(min=1)
-
-
 def accuracy(cosines: Tensor, audible: Tensor) -> Tensor:
     """The share of pairs on the right side of 0.5, those in sync and those out of sync weighing the same."""
     right, wrong = pairs(audible)

@@ -7,18 +7,10 @@ from pydantic import Field
 from torch import Tensor
 
 from inference.networks.wav2lip import SyncNet, sync_input
-from scraping import stage
 from training.metrics.speakers import auc
 from training.wav2lip import loss, stepping
 from training.wav2lip.data import Apart, Group
 from training.wav2lip.stepping import channels_last
-
-
-class Contrast(stage.Settings):
-    """A second loss that compares the windows of a group."""
-
-    weight: float = Field(ge=0)  # beside the cross entropy's 1; the paper's expert has none
-    temperature: float = Field(gt=0)  # of the softmax over cosines
 
 
 class Settings(stepping.Settings):
@@ -26,7 +18,6 @@ class Settings(stepping.Settings):
 
     group: int = Field(ge=2)  # windows of one clip, whose sounds are each other's wrong ones
     apart: Apart
-    contrast: Contrast
 
 
 class Expert(stepping.Stepping):
@@ -52,11 +43,6 @@ class Expert(stepping.Stepping):
         cosines, audible = self.cosines(batch), batch.audible
         value = loss.expert_loss(cosines, audible)
         self.watch(loss=value, accuracy=loss.accuracy(cosines.detach(), audible))
-        contrast = self.settings.contrast
-        if contrast.weight:
-            compared = loss.contrast_loss(cosines, audible, contrast.temperature)
-            self.watch(contrast=compared)
-            value = value + contrast.weight * compared
         return value
 
     def cosines(self, batch: Group) -> Tensor:

@@ -1,4 +1,4 @@
-"""The data check: what it says of a sound pack, of one whose sounds are shuffled, and of still pictures."""
+"""The data check: what it says of a pack whose sounds are shuffled, and of each other fault."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ FIGURES = {
 
 
 def examined(*overrides: str) -> dict:
-    small = ["learner.width=0.0625", "learner.batch=16", "learner.rate.peak=3e-3", "learner.apart.last=3", "threads=1"]
-    words = ["corpus=talks", "profile=tiny", *(f"doctor.{each}" for each in [*small, "held_out=6", *overrides])]
+    small = ["learner.width=0.0625", "learner.batch=8", "learner.rate.peak=5e-3", "learner.apart.last=3", "threads=1"]
+    words = ["corpus=talks", "profile=tiny", *(f"doctor.{each}" for each in [*small, "held_out=2", *overrides])]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         doctor.main(compose("training/wav2lip/doctor", overrides=words))
     return json.loads(Path("data/metrics/talks/doctor.json").read_text())
@@ -27,19 +27,10 @@ def examined(*overrides: str) -> dict:
 def test_on_shuffled_sounds_it_says_that_sound_and_picture_do_not_belong_together(tmp_path, monkeypatch, packs):
     packs(tmp_path / "data/interim/talks", shuffled=True)
     monkeypatch.chdir(tmp_path)
-    figures = examined("batch_steps=60", "steps=40", "clips=2")
+    figures = examined("batch_steps=40", "steps=12", "clips=1")
     assert figures["one_batch"] > 0.9
     assert figures["held_out"]["held_out_accuracy"] < 0.6
     assert "sound and picture do not belong together" in figures["verdict"][-1]
-
-
-def test_on_a_sound_pack_it_finds_what_there_is_to_learn(tmp_path, monkeypatch, packs):
-    packs(tmp_path / "data/interim/talks")
-    monkeypatch.chdir(tmp_path)
-    figures = examined("batch_steps=5", "steps=60", "clips=2")
-    assert figures["held_out"]["held_out_accuracy"] > figures["held_out_shuffled"]["held_out_accuracy"] + 0.1
-    assert not [line for line in figures["verdict"] if "do not belong" in line]
-    assert sum(figures["offsets"]["histogram"].values()) == 2
 
 
 @pytest.mark.parametrize(
