@@ -11,6 +11,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from inference.figure.body import Body
 from inference.figure.mesh import Mesh
 from inference.figure.raster import Lamp, Paint, Raster, bake
 from inference.figure.rays import Camera, Scene
@@ -68,20 +69,10 @@ def sitter(seed: int) -> Person:
     """Draw the person of a seed as somebody who talks to the camera: facing it, with the lips closed."""
     drawn = person(seed, LOOK)
     rng = np.random.Generator(np.random.PCG64([seed, 404]))
-    frame = replace(drawn.framing, turn=float(np.clip(rng.normal(0, 7), -14, 14)), roll=0.0, shift=(0.0, 0.0))
-    pose = replace(
-        drawn.pose,
-        turn=float(np.clip(rng.normal(0, 9), -18, 18)),
-        twist=0.0,
-        head=(0.0, 0.0, 0.0),
-        gaze=(0.0, 0.0),
-    )
-    facing = float(np.clip(frame.turn - pose.turn, -25, 25))  # the head towards the camera
-    pose = replace(
-        pose,
-        head=(facing * 0.85, 0.0, 0.0),
-        gaze=(float(np.clip(frame.turn - pose.turn - facing * 0.85, -12, 12)), 0.0),
-    )
+    camera, body = (float(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread)) for spread in (7, 9))
+    facing = 0.85 * (camera - body)  # the head towards the camera, the eyes the rest of the way
+    pose = replace(drawn.pose, turn=body, twist=0.0, head=(facing, 0.0, 0.0), gaze=(camera - body - facing, 0.0))
+    frame = replace(drawn.framing, turn=camera, roll=0.0, shift=(0.0, 0.0))
     return replace(drawn, actions=(), expression="calm", pose=pose, framing=frame)
 
 
@@ -124,14 +115,13 @@ class Head:
         bones = [body.bone[name] for name in BONES]
         names = [label.removeprefix("action:") for label in body.labels if label.startswith("action:")]
         self._action = {name: index for index, name in enumerate(names)}
-        first = 0
-        for mesh in meshes:
-            place = slice(first, first + len(mesh.vertices))
-            first = place.stop
+        ends = np.cumsum([len(mesh.vertices) for mesh in meshes])
+        for mesh, end in zip(meshes, ends, strict=True):
+            place = slice(end - len(mesh.vertices), end)
             if mesh.name.startswith("hair"):
                 self._weights[place, 3] = self._hair_share(mesh.vertices)
                 continue
-            cloth = mesh.name not in _skin_pieces(meshes)
+            cloth = not mesh.name.startswith(("skin", "eye", "lashes", *INSIDE_MOUTH))
             group = body.group("helper-tights") if cloth else _own(body, mesh.name)
             near = _nearest(mesh.chart[:, :3], body.template, np.unique(group))
             self._weights[place] = np.where(near[:, None] >= 0, body.weights[near][:, bones], 0)
@@ -143,9 +133,8 @@ class Head:
         lively = np.abs(shapes[:, vertices]).max((0, 2)) > 1e-5
         self._bound = bound[lively]
         vertices = vertices[lively]
-        turned = (body.weights[vertices] @ self.posed.transforms.reshape(len(body.bones), 12)).reshape(-1, 3, 4)[
-            :, :, :3
-        ]
+        transforms = self.posed.transforms[:, :, :3].reshape(len(body.bones), 9)
+        turned = (body.weights[vertices] @ transforms).reshape(-1, 3, 3)
         self._shapes = np.einsum("vij,avj->avi", turned, shapes[:, vertices]).reshape(len(names), -1).astype(np.float32)
         self._gap_shapes = shapes
         self._turning = np.flatnonzero(self._weights.any(1))
@@ -321,20 +310,16 @@ def _lamp(light: Light, camera: Camera) -> Lamp:
     return Lamp(towards, *colours[:3], behind / np.linalg.norm(behind), colours[3])
 
 
-def _skin_pieces(meshes: list[Mesh]) -> set[str]:
-    return {mesh.name for mesh in meshes if mesh.name.startswith(("skin", "eye", "lashes", *INSIDE_MOUTH))}
-
-
-def _own(body: object, name: str) -> np.ndarray:
+def _own(body: Body, name: str) -> np.ndarray:
     """Triangles of the base mesh that the studio made a piece of."""
-    parts = name.split("-")
-    group = {
-        "eye": lambda: f"helper-{parts[1]}-eye",
-        "lashes": lambda: f"helper-{parts[1]}-eyelashes-{parts[2]}",
-        "teeth": lambda: f"helper-{parts[1]}-teeth",
-        "tongue": lambda: "helper-tongue",
-    }.get(parts[0], lambda: "body")()
-    return body.group(group)
+    kind, *parts = name.split("-")
+    groups = {
+        "eye": "helper-{0}-eye",
+        "lashes": "helper-{0}-eyelashes-{1}",
+        "teeth": "helper-{0}-teeth",
+        "tongue": "helper-tongue",
+    }
+    return body.group(groups.get(kind, "body").format(*parts))
 
 
 def _nearest(places: np.ndarray, template: np.ndarray, candidates: np.ndarray) -> np.ndarray:
