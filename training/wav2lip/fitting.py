@@ -257,7 +257,7 @@ def fingerprint(settings: Around, pack: Path, init: str | None, job: Job) -> str
 
     A pack may be larger than memory: it counts by what it says of itself and of each clip, and by its shards' lengths.
     """
-    lasting = settings.model_dump(exclude={"steps", "checkpoint_seconds", "strips"})
+    lasting = settings.model_dump(exclude={"steps", "checkpoint_seconds", "strips", *of_measuring(settings)})
     shards = sorted((file.name, file.stat().st_size) for file in pack.glob("*.npy"))
     files = {pack / "pack.json", pack / "clips.parquet"}
     if settings.start:
@@ -266,6 +266,13 @@ def fingerprint(settings: Around, pack: Path, init: str | None, job: Job) -> str
         files.add(Path(init).expanduser())
     judges = [source.sha256 for source in job.sources]
     return stage.fingerprint(lasting, shards, judges, stage.code_version(), files=files)
+
+
+def of_measuring(settings: Around) -> set[str]:
+    """Name what decides when something is measured, unless a weight waits for what is measured."""
+    weights = getattr(settings, "weights", None)
+    waits = weights and (weights.sync.below or weights.gan.below)
+    return set() if waits else {"tick_steps", "held_out"}
 
 
 def about_of(talks: Talks) -> dict:

@@ -284,3 +284,11 @@ def test_settings_of_stylegan2_are_not_silently_taken(capfd, monkeypatch):
         train.main()
     assert ended.value.code == 2
     assert "train.seed is a setting of run=stylegan2" in capfd.readouterr().err
+
+
+def test_measured_more_often_it_goes_on_and_with_other_settings_it_starts_anew(capsys):
+    trained("syncnet", 2)
+    trained("syncnet", 3, "syncnet.tick_steps=1")
+    trained("syncnet", 3, "syncnet.seed=1")
+    begun = [line for line in capsys.readouterr().out.splitlines() if line.startswith("training a sync expert")]
+    assert ["resumed at step 2" in line for line in begun] == [False, True, False]
