@@ -71,7 +71,7 @@ def write_run(data: Path) -> None:
         "steps": 1200, "seconds": 90, "device": "cpu", "command": "python -m training.train run=syncnet",
         "started_from": {"kind": "starter", "name": "syncnet", "sha256": "ab" * 32},
         "network": {"width": 0.25, "edge": 96},
-        "data": {"fingerprint": "f00d", "train": 30, "held_out": 10, "speakers": 10},
+        "data": {"fingerprint": "f00d", "train": 30, "train_speakers": 6, "val": 10, "test": 10},
     }  # fmt: skip
     (run / "run.json").write_text(json.dumps(about))
     (run / "history.csv").write_text("step,loss,held_out_loss,held_out_auc\n0,0.7,0.7,\n1200,0.3,,0.9\n")

@@ -261,7 +261,7 @@ def learned(run: Path, name: str) -> Learning | None:
     data, network, started = about["data"], about["network"], about["started_from"]
     facts = [
         ("trained for", f"{about['steps']:g} steps in {duration(about['seconds'])} on {about['device']}"),
-        ("talks", f"{data['train']} clips trained on, {data['held_out']} to validate; {data['speakers']} speakers"),
+        ("talks", f"{data['train']} clips of {data['train_speakers']} speakers trained on, {data['val']} to validate"),
         ("network", f"{network['width']:g} of the published width, {network['edge']} pixels"),
         ("started from", _started(started) if started else "nothing: from scratch"),
         ("data", f"fingerprint {data['fingerprint']}"),
