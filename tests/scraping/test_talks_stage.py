@@ -9,6 +9,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from inference.errors import UserError
+from scraping.demo.talks import __main__ as talks
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["corpus=talks", "talks.speakers=3", "talks.clips=1", "talks.seconds=2", "talks.edge=96", "talks.workers=1"]
@@ -62,17 +67,19 @@ def test_killed_and_run_again_it_makes_only_what_is_left_and_the_same_bytes(whol
     assert contents(folder) == contents(whole)
 
 
-def test_real_worlds_bring_their_own_talks(tmp_path):
-    run = start(tmp_path, "world=real")
-    run.communicate(timeout=120)
-    assert run.returncode == 0
+def composed(*words: str) -> DictConfig:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("scraping/demo/talks", overrides=[*TINY, *words])
+
+
+def test_real_worlds_bring_their_own_talks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    talks.main(composed("world=real"))
     assert (tmp_path / "data/raw/talks/NOTHING.txt").exists()
+    assert (tmp_path / "data/truth/talks/NOTHING.txt").exists()
 
 
-@pytest.mark.parametrize("word", ["talks.speakers=2", "talks.edge=97", "talks.seconds=0.5"])
-def test_settings_that_make_no_sense_are_named_in_one_line(tmp_path, word):
-    run = start(tmp_path, word)
-    _, errors = run.communicate(timeout=120)
-    assert run.returncode == 2
-    assert errors.count("\n") == 1
-    assert word.split("=")[0] in errors
+@pytest.mark.parametrize("word", ["talks.speakers=2", "talks.edge=97", "talks.seconds=0.5", "talks.clips=0"])
+def test_settings_that_make_no_sense_are_named(word):
+    with pytest.raises(UserError, match=word.split("=")[0]):
+        talks.main(composed(word))
