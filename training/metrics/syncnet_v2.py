@@ -77,7 +77,7 @@ def _head() -> nn.Sequential:
 
 def read(path: Path) -> SyncNetV2:
     """Read `syncnet_v2.model` without running any of it; all its keys and shapes must be the network's."""
-    asked = f"evaluate_talks.syncnet_v2={path}"
+    asked = f"evaluate_wav2lip.syncnet_v2={path}"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

@@ -184,7 +184,7 @@ def published(lips: dict | None, metrics: Path, options: str) -> Table | None:
     """Lay out LSE by SyncNet's own weights, if the user brought them: a table of its own."""
     if not lips or not any(name in row for row in lips["rows"] for name in PUBLISHED):
         return None
-    asked = f"{options} evaluate_talks.syncnet_v2=syncnet_v2.model".strip()
+    asked = f"{options} evaluate_wav2lip.syncnet_v2=syncnet_v2.model".strip()
     return table(lips, PUBLISHED, metrics / "lipsync.json", "wav2lip", asked)
 
 

@@ -34,6 +34,7 @@ class Settings(stage.Settings):
     """How clips are shown."""
 
     shift: int = Field(ge=1)  # frames of the shifted rows
+    speaking: float = Field(ge=0, le=1)  # share of a clip in which somebody speaks, for it to have an LSE
     batch: int = Field(ge=1)
 
 

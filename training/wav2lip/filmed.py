@@ -41,7 +41,7 @@ class Published:
         try:
             return film(path, clip.start, clip.frames), sound(path, clip)
         except (MediaError, OSError) as error:
-            raise UserError(f"{path}: evaluate_talks.syncnet_v2 needs the videos of the pack ({error})") from None
+            raise UserError(f"{path}: evaluate_wav2lip.syncnet_v2 needs the videos of the pack ({error})") from None
 
 
 def film(path: Path, start: float, count: int) -> list[np.ndarray]:

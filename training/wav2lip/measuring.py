@@ -32,15 +32,25 @@ OURS, STARTER, UNTRAINED = "this run", "starter", "untrained"
 
 
 class Settings(stage.Settings):
-    """The stage's settings, of both runs."""
+    """What both stages ask for."""
 
     name: str  # of the folder in data/runs
-    expert: str  # bundle by which a generator is measured
     device: Literal["auto", "cpu", "cuda"]
     seed: int = Field(ge=0)
     draws: int = Field(ge=100)  # of speakers, for the intervals
-    syncnet_v2: str | None  # file of the weights by which LSE is published
+
+
+class ExpertSettings(Settings):
+    """The measuring of a sync expert."""
+
     listening: listening.Settings
+
+
+class GeneratorSettings(Settings):
+    """The measuring of a lip-sync generator."""
+
+    expert: str  # bundle by which it is heard
+    syncnet_v2: str | None  # file of the weights by which LSE is published
     drawing: drawing.Settings
     strips: strips.Settings
 
@@ -63,13 +73,16 @@ class Run:
 
 def main(config: DictConfig) -> None:
     """Measure the run of a composed config: data/runs, packs, starters and data/truth -> data/metrics."""
-    settings = stage.settings(config, "evaluate_talks", Settings)
-    measure = {"syncnet": measure_expert, "wav2lip": measure_generator}[config.run]
-    with stage.work("evaluate_talks", config.run, config.world, stage.fingerprint(settings.model_dump())) as folder:
+    key = f"evaluate_{config.run}"
+    measure, kind = {"syncnet": (measure_expert, ExpertSettings), "wav2lip": (measure_generator, GeneratorSettings)}[
+        config.run
+    ]
+    settings = stage.settings(config, key, kind)
+    with stage.work(key, config.corpus, config.world, stage.fingerprint(settings.model_dump())) as folder:
         measure(config.corpus, settings, folder)
 
 
-def measure_expert(corpus: str, settings: Settings, folder: Path) -> None:
+def measure_expert(corpus: str, settings: ExpertSettings, folder: Path) -> None:
     """Measure the expert of a run beside its starter and one that learned nothing."""
     talks = talkpacks.read(DATA / "interim" / corpus)
     run = read_run(DATA / "runs" / settings.name, "expert", SyncNet)
@@ -87,7 +100,7 @@ def measure_expert(corpus: str, settings: Settings, folder: Path) -> None:
     _say_expert(figures)
 
 
-def measure_generator(corpus: str, settings: Settings, folder: Path) -> None:
+def measure_generator(corpus: str, settings: GeneratorSettings, folder: Path) -> None:
     """Measure the generator of a run beside its starter and what no generator made."""
     talks = talkpacks.read(DATA / "processed" / corpus)
     run = read_run(DATA / "runs" / settings.name, "generator", Generator)
@@ -104,8 +117,7 @@ def measure_generator(corpus: str, settings: Settings, folder: Path) -> None:
         v2 = filmed.Published(Path(settings.syncnet_v2), DATA / "raw" / corpus) if settings.syncnet_v2 else None
         figures, shown = drawing_figures(drawers, _ready(expert.network(), settings), talks, truths, settings, v2)
         stage.publish(strips.write(folder / "strips", shown), target / "strips")
-    taught = {"expert": {"name": expert.name, "sha256": expert.sha256, "taught_by": run.about.get("expert")}}
-    _write(target / "lipsync.json", figures | taught | run.described | _data(talks, settings))
+    _write(target / "lipsync.json", figures | heard_by(expert, run) | run.described | _data(talks, settings))
     _say_generator(figures)
 
 
@@ -114,7 +126,7 @@ def drawing_figures(
     expert: nn.Module,
     talks: Talks,
     truths: dict[str, mouthtruth.Truth],
-    settings: Settings,
+    settings: GeneratorSettings,
     v2: "filmed.Published | None",
 ) -> tuple[dict, list[strips.Strip]]:
     """Measure every row of pictures, clip by clip, and keep the strips of a few clips."""
@@ -125,8 +137,8 @@ def drawing_figures(
     for shown in clips:
         for row in rows:
             made = row.make(shown)
-            drawing.measure_clip(row, made, shown, expert, settings.listening.speaking)
-            if v2 and shown.clip.speech >= settings.listening.speaking:
+            drawing.measure_clip(row, made, shown, expert, settings.drawing.speaking)
+            if v2 and shown.clip.speech >= settings.drawing.speaking:
                 score = v2.score(shown.clip, made, talks.boxes(shown.clip))
                 row.add("syncnet_v2_lse_d", shown.clip, score and score.distance)
                 row.add("syncnet_v2_lse_c", shown.clip, score and score.confidence)
@@ -137,12 +149,20 @@ def drawing_figures(
     figures = {
         "measured": True,
         "mouth": proxy,
-        "heard_by": "the exported expert, which taught the generator: its LSE is no one else's",
         "reference": "the frame half a clip away",
         "region": "of L1, PSNR and SSIM: the lower half, the middle two thirds of its width",
         "rows": [drawing.figures(row, settings.draws, settings.seed) for row in rows],
     }
     return figures, kept.strips
+
+
+def heard_by(expert: bundle.Bundle, run: Run) -> dict:
+    """Name the expert by which LSE is given, and say whether it is the one that taught the generator."""
+    taught = run.about.get("expert") or {}
+    weights = expert.manifest["files"][bundle.MODEL]
+    relation = "which taught the generator" if taught.get("sha256") == weights else "which did not teach the generator"
+    said = f"the expert {expert.name}, {relation}: no other expert's LSE is comparable"
+    return {"heard_by": said, "expert": {"name": expert.name, "weights_sha256": weights, "taught_by": taught or None}}
 
 
 def nothing(talks: Talks) -> dict | None:
@@ -183,7 +203,7 @@ def lead_of(about: dict) -> int:
 
 def _ready(network: nn.Module, settings: Settings) -> nn.Module:
     if settings.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("evaluate_talks.device=cuda: there is no CUDA device here: give cpu or auto")
+        raise UserError("device=cuda: there is no CUDA device here: give cpu or auto")
     device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
     return network.to(device).eval().requires_grad_(False)
 

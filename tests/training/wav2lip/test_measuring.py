@@ -16,16 +16,18 @@ from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from tests.training.wav2lip import talking
 from training import evaluate
 from training.metrics import syncnet_v2
-from training.wav2lip import filmed
+from training.wav2lip import filmed, measuring
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = Wav2LipConfig(width=0.02)
-QUICK = ("evaluate_talks.draws=100", "evaluate_talks.strips.clips=2", "evaluate_talks.device=cpu")
+QUICK = tuple(f"evaluate_{run}.{quick}" for run in ("syncnet", "wav2lip") for quick in ("draws=100", "device=cpu"))
+QUICK += ("evaluate_wav2lip.strips.clips=2",)
 
 
 def composed(run: str, *overrides: str):
+    asked = [f"run={run}", "corpus=talks", *QUICK, *overrides]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return compose("training/evaluate", overrides=[f"run={run}", "corpus=talks", *QUICK, *overrides])
+        return compose("training/evaluate", overrides=asked)
 
 
 def network(kind: type, seed: int = 3):
@@ -105,8 +107,12 @@ def test_every_row_of_pictures_is_there_and_ours_equals_the_starter_of_the_same_
 
 def test_what_taught_the_generator_and_what_heard_it_are_named(measured):
     found = figures(measured, "lipsync")
-    assert found["expert"]["sha256"] == bundle.load(measured.parents[1] / "exported/syncnet").sha256
+    heard = bundle.load(measured.parents[1] / "exported/syncnet")
+    assert found["expert"]["weights_sha256"] == heard.manifest["files"][bundle.MODEL]
     assert found["expert"]["taught_by"]["sha256"] == "cd" * 32
+    assert "which did not teach the generator" in found["heard_by"]
+    same = measuring.Run(None, {"expert": {"sha256": heard.manifest["files"][bundle.MODEL]}})
+    assert "which taught the generator" in measuring.heard_by(heard, same)["heard_by"]
 
 
 def test_strips_show_the_same_moments_in_every_row(measured):
@@ -183,15 +189,15 @@ def test_a_damaged_run_is_one_line(tmp_path, monkeypatch, damage):
 
 def test_weights_that_are_not_syncnets_are_refused_before_anything_is_measured(measured, monkeypatch):
     monkeypatch.chdir(measured.parents[2])
-    with pytest.raises(UserError, match=r"evaluate_talks\.syncnet_v2=nowhere\.model is not there"):
-        evaluate.main(composed("wav2lip", "evaluate_talks.syncnet_v2=nowhere.model"))
+    with pytest.raises(UserError, match=r"evaluate_wav2lip\.syncnet_v2=nowhere\.model is not there"):
+        evaluate.main(composed("wav2lip", "evaluate_wav2lip.syncnet_v2=nowhere.model"))
 
 
 def test_published_weights_want_the_videos(measured, monkeypatch, tmp_path):
     monkeypatch.chdir(measured.parents[2])
     torch.save(syncnet_v2.SyncNetV2().state_dict(), tmp_path / "syncnet_v2.model")
-    with pytest.raises(UserError, match=r"s0/00000\.mp4: evaluate_talks\.syncnet_v2 needs the videos of the pack"):
-        evaluate.main(composed("wav2lip", f"evaluate_talks.syncnet_v2={tmp_path}/syncnet_v2.model"))
+    with pytest.raises(UserError, match=r"s0/00000\.mp4: evaluate_wav2lip\.syncnet_v2 needs the videos of the pack"):
+        evaluate.main(composed("wav2lip", f"evaluate_wav2lip.syncnet_v2={tmp_path}/syncnet_v2.model"))
 
 
 def test_a_crop_goes_back_to_where_it_was_cut_from():
