@@ -32,7 +32,10 @@ class Published:
     def score(self, clip: Clip, made: np.ndarray, boxes: np.ndarray) -> lse.Score | None:
         """Score pictures uint8 [N, 96, 96, 3] in the boxes [N, 4] of their video; None of a clip that is too short."""
         film, samples = self.frames(clip)
-        shown = [cut(paste(frame, crop, box), box) for frame, crop, box in zip(film, made, boxes, strict=False)]
+        shown = [
+            cv2.resize(cut(paste(frame, crop, box), box), (syncnet_v2.EDGE, syncnet_v2.EDGE))
+            for frame, crop, box in zip(film, made, boxes, strict=False)
+        ]
         seen, heard = syncnet_v2.features(self.network, np.stack(shown), samples)
         return lse.score(lse.distances(seen, heard)) if len(seen) else None
 
@@ -60,12 +63,15 @@ def sound(path: Path, clip: Clip) -> np.ndarray:
 
 def paste(frame: np.ndarray, crop: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Put a crop back where its box (x0, y0, x1, y1) lies in a frame; what lies beyond the frame is left out."""
-    x0, y0, x1, y1 = (round(float(end)) for end in box)
-    resized = cv2.resize(crop, (max(1, x1 - x0), max(1, y1 - y0)), interpolation=cv2.INTER_CUBIC)
+    x0, y0, x1, y1 = map(float, box)
     height, width = frame.shape[:2]
-    top, bottom, left, right = max(0, y0), min(height, y1), max(0, x0), min(width, x1)
+    across, down = (x1 - x0) / crop.shape[1], (y1 - y0) / crop.shape[0]
+    # From the middle of one pixel to that of another.
+    placed = np.array([[across, 0, x0 + across / 2 - 0.5], [0, down, y0 + down / 2 - 0.5]])
+    shown = cv2.warpAffine(crop, placed, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    rows, columns = (slice(max(0, round(low)), max(0, round(high))) for low, high in ((y0, y1), (x0, x1)))
     pasted = frame.copy()
-    pasted[top:bottom, left:right] = resized[top - y0 : bottom - y0, left - x0 : right - x0]
+    pasted[rows, columns] = shown[rows, columns]
     return pasted
 
 

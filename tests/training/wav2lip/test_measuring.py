@@ -3,7 +3,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -16,7 +15,7 @@ from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from tests.training.wav2lip import talking
 from training import evaluate
 from training.metrics import syncnet_v2
-from training.wav2lip import filmed, measuring
+from training.wav2lip import measuring
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = Wav2LipConfig(width=0.02)
@@ -198,28 +197,3 @@ def test_published_weights_want_the_videos(measured, monkeypatch, tmp_path):
     torch.save(syncnet_v2.SyncNetV2().state_dict(), tmp_path / "syncnet_v2.model")
     with pytest.raises(UserError, match=r"s0/00000\.mp4: evaluate_wav2lip\.syncnet_v2 needs the videos of the pack"):
         evaluate.main(composed("wav2lip", f"evaluate_wav2lip.syncnet_v2={tmp_path}/syncnet_v2.model"))
-
-
-def test_a_crop_goes_back_to_where_it_was_cut_from():
-    frame = np.zeros((60, 80, 3), np.uint8)
-    pasted = filmed.paste(frame, np.full((96, 96, 3), 200, np.uint8), np.array([50.0, 10.0, 90.0, 40.0]))
-    assert (pasted[10:40, 50:80] == 200).all()
-    assert pasted.sum() == 30 * 30 * 200 * 3
-    assert frame.sum() == 0
-
-
-def test_the_published_expert_sees_a_square_that_reaches_below_the_chin():
-    frame = np.zeros((200, 200, 3), np.uint8)
-    frame[80:120, 90:110] = 255
-    cut = filmed.cut(frame, np.array([90.0, 80.0, 110.0, 120.0]))  # half side 20, so 56 pixels
-    assert cut.shape == (56, 56, 3)
-    rows, columns = np.nonzero(cut[..., 0])
-    assert (rows.min(), rows.max()) == (0, 39)
-    assert (columns.min(), columns.max()) == (18, 37)
-
-
-def test_the_published_expert_sees_grey_beyond_the_picture():
-    cut = filmed.cut(np.zeros((40, 40, 3), np.uint8), np.array([0.0, 0.0, 20.0, 20.0]))
-    assert cut.shape == (28, 28, 3)
-    assert (cut[:, :3] == filmed.BEYOND).all()
-    assert (cut[5, 5:] == 0).all()
