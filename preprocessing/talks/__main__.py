@@ -5,6 +5,7 @@ python -m preprocessing.talks corpus=talks world=real clips.root=~/lrs2
 python -m preprocessing.talks corpus=talks world=real clips.layout=folder clips.root=~/videos
 """
 
+import math
 import shutil
 from collections import Counter, deque
 from dataclasses import replace
@@ -146,13 +147,13 @@ def _place(take: Take, piece: dict) -> str:
 def _too_quiet(clips: list[Clip], settings: Settings) -> set[str]:
     """Choose the silent clips that are too many: a network must see closed mouths, but not learn from them alone.
 
-    Each split keeps its share; which stay is drawn by the hash of their names, whatever the others are.
+    Each split keeps its share, and one at least; which stay is drawn by the hash of their names.
     """
     dropped = set()
     for split in talkpacks.SPLITS:
         members = [clip for clip in clips if clip.split == split]
         silent = [clip.id for clip in members if clip.speech < settings.speech.least]
-        room = round(settings.speech.silent * (len(members) - len(silent)))
+        room = math.ceil(settings.speech.silent * (len(members) - len(silent)))
         dropped.update(sorted(silent, key=stage.fingerprint)[room:])
     return dropped
 

@@ -122,6 +122,7 @@ def test_some_silent_clips_are_kept_and_the_same_ones_each_time():
     assert len(dropped) == 7
     assert all(name.startswith("q") for name in dropped)
     assert talks._too_quiet(silent[::-1] + speaking, settings) == dropped
+    assert len(talks._too_quiet(speaking[:2] + silent, settings)) == 9
 
 
 def test_real_clips_survive(assets, tmp_path, monkeypatch):
