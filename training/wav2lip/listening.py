@@ -182,12 +182,12 @@ def found(heard: Sequence[Heard], within: int, again: Sequence[int]) -> dict:
 
     To shift a clip, frames of its beginning are left out: of the picture, and the sound is later, or of the sound.
     """
-    errors = []
+    errors, seen = [], []
     for each, shift in zip(heard, again, strict=False):
         faces, sounds = each.faces[max(0, shift) :], each.sounds[max(0, -shift) :]
         apart = np.sqrt(np.maximum(0, 2 - 2 * cosines(sounds, faces, 0))) if len(sounds) and len(faces) else None
-        seen = offsets.read(_mean(apart))[0] if apart is not None else 0
-        errors.append(seen - each.offset - shift)
+        seen.append(offsets.read(_mean(apart))[0] if apart is not None else 0)
+        errors.append(seen[-1] - each.offset - shift)
     right = sum(abs(error) <= within for error in errors)
     return {
         "share": round(right / len(errors), 4) if errors else None,
@@ -195,6 +195,7 @@ def found(heard: Sequence[Heard], within: int, again: Sequence[int]) -> dict:
         "n": len(errors),
         "speakers": len({each.clip.speaker for each in heard}),
         "within": within,
+        "offsets": seen,
         "errors": errors,
     }
 

@@ -101,6 +101,15 @@ def test_moving_shows_frames_of_later_for_sound_that_comes_late():
     assert drawing.moved(frames, -1).tolist() == [0, 0, 1, 2, 3, 4]
 
 
+def test_to_be_late_is_to_be_told_what_was_said_before():
+    ours = {"this run": lambda shown, shift=0, silent=False: (shift, silent)}
+    made = {row.name: row.make for row in drawing.rows(ours, 7)}
+    assert made["this run"](None) == (0, False)
+    assert made["this run, sound 7 frames late"](None) == (-7, False)
+    assert made["this run, sound 7 frames early"](None) == (7, False)
+    assert made["this run, told silence"](None) == (0, True)
+
+
 class Told(torch.nn.Module):
     """Not a generator, but what one is told: the first column of the sound as brightness, over the picture it sees."""
 

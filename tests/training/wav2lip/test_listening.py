@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +66,24 @@ def test_an_offset_that_is_not_there_is_not_found(measured, tmp_path):
     row = listening.measure({"ear": talking.Ear().eval()}, talks, lied, SETTINGS, 200, 0)["rows"][0]
     assert row["found_as_filmed"]["share"] == 0
     assert set(row["found_as_filmed"]["errors"]) == {-4}
+
+
+def test_a_clip_that_is_shifted_again_is_found_where_it_was_shifted_to(tmp_path):
+    talking.write(tmp_path, offset=2, clips=1)
+    talks = talkpacks.read(tmp_path / "interim/talks")
+    truths = mouthtruth.read(tmp_path / "truth/talks/truth.json")
+    heard = [listening.listen(talking.Ear().eval(), talks, clip, truths[clip.sha256], SETTINGS) for clip in talks.clips]
+    assert listening.found(heard, 0, [4, -5, 0])["offsets"] == [6, -3, 2]
+    assert listening.found(heard, 0, [4, -5, 0])["share"] == 1
+
+
+def test_what_the_pack_has_moved_is_taken_off_the_planted_offset(tmp_path):
+    talking.write(tmp_path, offset=5, clips=1)
+    talks = talkpacks.read(tmp_path / "interim/talks")
+    clip = talks.clips[0]
+    truth = mouthtruth.read(tmp_path / "truth/talks/truth.json")[clip.sha256]
+    moved = dataclasses.replace(clip, shifted=4)
+    assert listening.listen(talking.Ear().eval(), talks, moved, truth, SETTINGS).offset == 1
 
 
 def test_cosines_are_those_of_the_frame_so_many_frames_later():
