@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-CORPORA = [file.stem for file in sorted((CONF / "corpus").glob("*.yaml"))]
+CORPORA = yaml.safe_load((ROOT / "params.yaml").read_text())["corpora"]
 WORLDS = [file.stem for file in sorted((CONF / "world").glob("*.yaml"))]
-OF_A_TRAINING = {"run", "trainer", "wandb", "max_kimg"}  # where it runs, who watches, how long by hand: no other result
+OF_A_TRAINING = {"run", "trainer", "wandb", "max_kimg", "init"}  # which, where, who watches, how long and from what by hand
 PROFILES = [file.stem for file in sorted((CONF / "profile").glob("*.yaml"))]
 
 
@@ -55,7 +55,8 @@ def test_dvc_tracks_what_a_stage_reads_whole_and_of_shared_yamls_its_own_key(sta
 @pytest.mark.parametrize("group", ["corpus", "profile", "world"])
 def test_the_options_of_a_group_speak_to_the_same_stages(group):
     """DVC names the YAML by its option: a key that only some options have would be a missing parameter in others."""
-    spoken = {frozenset(set(loaded(file)) & set(PIPELINE)) for file in (CONF / group).glob("*.yaml")}
+    options = CORPORA if group == "corpus" else [file.stem for file in (CONF / group).glob("*.yaml")]
+    spoken = {frozenset(set(loaded(CONF / group / f"{option}.yaml")) & set(PIPELINE)) for option in options}
     assert len(spoken) == 1
 
 
