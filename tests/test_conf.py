@@ -12,13 +12,7 @@ CONF = ROOT / "conf"
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 CORPORA = yaml.safe_load((ROOT / "params.yaml").read_text())["corpora"]
 WORLDS = [file.stem for file in sorted((CONF / "world").glob("*.yaml"))]
-OF_A_TRAINING = {
-    "run",
-    "trainer",
-    "wandb",
-    "max_kimg",
-    "init",
-}  # which, where, who watches, how long and from what by hand
+OF_A_TRAINING = {"run", "trainer", "wandb", "max_kimg", "init"}  # which, where, watched by whom, and by hand
 PROFILES = [file.stem for file in sorted((CONF / "profile").glob("*.yaml"))]
 
 

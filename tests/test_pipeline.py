@@ -21,7 +21,7 @@ def source_of(module: str) -> str:
 
 
 def modules_of(stage: str) -> set[str]:
-    """Name what a stage runs: its module, and where it hands over to a run's own package, which no import shows, that."""
+    """Name what a stage runs: its module, and what that hands over to, which no import shows."""
     command = PIPELINE[stage]["cmd"].split()[2:]
     module = f"{command[0]}.__main__" if (ROOT / Path(*command[0].split("."))).is_dir() else command[0]
     run = next((word.removeprefix("run=") for word in command if word.startswith("run=")), "stylegan2")
