@@ -19,12 +19,12 @@ from training.wav2lip import measuring
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = Wav2LipConfig(width=0.02)
-QUICK = tuple(f"evaluate_{run}.{quick}" for run in ("syncnet", "wav2lip") for quick in ("draws=100", "device=cpu"))
-QUICK += ("evaluate_wav2lip.strips.clips=2",)
+QUICK = {"syncnet": ("draws=100", "device=cpu"), "wav2lip": ("draws=100", "device=cpu", "strips.clips=2")}
 
 
 def composed(run: str, *overrides: str):
-    asked = [f"run={run}", "corpus=talks", *QUICK, *overrides]
+    quick = [f"evaluate_{run}.{setting}" for setting in QUICK[run]]
+    asked = [f"run={run}", "corpus=talks", *quick, *overrides]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return compose("training/evaluate", overrides=asked)
 
