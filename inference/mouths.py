@@ -1,13 +1,12 @@
 """Run the generator of a lip-sync bundle: with PyTorch, exactly or fast, or with ONNX Runtime."""
 
-import ctypes
-import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from inference.errors import UserError
+from inference.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,12 +73,3 @@ def onnx_drawer(graph: Callable[[np.ndarray, np.ndarray], list[np.ndarray]]) -> 
         return np.ascontiguousarray(levels[:, ::-1].transpose(0, 2, 3, 1))
 
     return draw
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed instead of giving it back and faulting it in again: half of a CPU's time here."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt") and platform.libc_ver()[0] == "glibc":
-        m_trim_threshold, m_mmap_threshold, most = -1, -3, 2**31 - 1
-        libc.mallopt(m_mmap_threshold, most)
-        libc.mallopt(m_trim_threshold, most)

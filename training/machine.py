@@ -1,8 +1,6 @@
 """Where a training runs: its devices, processes that train in step, and what is set on the machine before it starts."""
 
-import ctypes
 import logging
-import platform
 import warnings
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +12,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from inference.errors import UserError
+from inference.memory import keep_freed_memory
 from scraping import stage
 from training import checkpoints
 
@@ -87,12 +86,3 @@ def be_quiet() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed instead of giving it back and faulting it in again: a tenth of a CPU's time."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt") and platform.libc_ver()[0] == "glibc":
-        m_trim_threshold, m_mmap_threshold, most = -1, -3, 2**31 - 1
-        libc.mallopt(m_mmap_threshold, most)
-        libc.mallopt(m_trim_threshold, most)
