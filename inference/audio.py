@@ -92,6 +92,14 @@ def _open(path: Path) -> av.container.InputContainer:
         raise MediaError(reason, f"no container that can be read: {' '.join(str(error).split())[:200]}") from None
 
 
+def zero_of(container: av.container.InputContainer, sound: av.AudioStream) -> Fraction | None:
+    """Find time zero on the container's clock: of its first picture, else of its sound; None means the first sound."""
+    covers = av.stream.Disposition.attached_pic
+    pictures = [stream for stream in container.streams.video if not stream.disposition & covers]
+    stream = pictures[0] if pictures else sound
+    return None if stream.start_time is None else stream.start_time * stream.time_base
+
+
 def _cut(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     for piece in pieces:
         for first in range(0, len(piece), RATE):
@@ -113,7 +121,7 @@ class _Reader:
             raise MediaError("not-audio", "an audio codec that nothing here decodes")
         self.stream.codec_context.thread_count = 1
         self.start = start
-        self.zero = self._zero()
+        self.zero = zero_of(container, self.stream)
         self.packets = self.broken = 0
         self.position = 0  # of the next sample to give, on the grid
         self.skip = 0  # so many of the next samples lie before it
@@ -121,13 +129,6 @@ class _Reader:
         self.ends: Fraction | None = None  # on the stream's clock
         self.resampler: av.AudioResampler | None = None
         self.kind: tuple[str, str, int] | None = None
-
-    def _zero(self) -> Fraction | None:
-        """Find time zero on the container's clock; None means the first sound."""
-        covers = av.stream.Disposition.attached_pic
-        pictures = [stream for stream in self.container.streams.video if not stream.disposition & covers]
-        stream = pictures[0] if pictures else self.stream
-        return None if stream.start_time is None else stream.start_time * stream.time_base
 
     @property
     def exact(self) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference import golden, kinds, manifest, strangers
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 
 if TYPE_CHECKING:  # torch takes seconds to import: a wrong name is told before
     import torch
@@ -101,7 +101,7 @@ class Bundle:
         try:
             tensors = parse(self.read(file))
         except (SafetensorError, KeyError, ValueError, OverflowError) as error:
-            raise UserError(f"{self.folder / file} is no safetensors file: {_one_line(error)}") from None
+            raise UserError(f"{self.folder / file} is no safetensors file: {one_line(error)}") from None
         return {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
 
     def network(self) -> "nn.Module":
@@ -189,7 +189,7 @@ def load(name: str | Path) -> Bundle:
     try:
         about = strangers.parse(data)
     except ValueError as error:
-        raise UserError(f"{path} cannot be read: {_one_line(error)}: copy or export the bundle anew") from None
+        raise UserError(f"{path} cannot be read: {one_line(error)}: copy or export the bundle anew") from None
     manifest.check(about, path)
     bundle = Bundle(about, folder, hashlib.sha256(data).hexdigest())
     for file in about["files"]:
@@ -253,7 +253,3 @@ def _read_capped(path: Path, limit: int) -> bytes:
             return stream.read(limit)
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}: copy or export the bundle anew") from None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

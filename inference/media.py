@@ -10,6 +10,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from inference.errors import one_line
+
 COMMENT = rb"<!--(?:(?!-->).)*-->\s*"  # one reading alone: `.*?` could take two for one, and backtrack without end
 SVG = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(?:%b)*(<!DOCTYPE svg[^>]*>\s*)?<svg\b" % COMMENT, re.DOTALL)
 # What a file starts with -> Pillow's name of the format and the media type. `None` marks pictures that we do not read.
@@ -97,7 +99,7 @@ def decode(data: bytes, max_pixels: int, longest: int | None = None) -> Image.Im
         image.load()
     except BROKEN as error:
         reason = "truncated" if "truncated" in str(error) or isinstance(error, EOFError) else "corrupt"
-        raise MediaError(reason, _one_line(error)) from None
+        raise MediaError(reason, one_line(error)) from None
     image = _to_srgb(image)
     return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
@@ -129,10 +131,10 @@ def _open(data: bytes) -> tuple[Image.Image, str]:
         # Not `Image.open`: its bomb check is a process-wide constant that warns; ours is the caller's cap.
         image = Image.OPEN[name][0](io.BytesIO(data), "")
     except Image.DecompressionBombError as error:  # libwebp's canvas, a GIF's frame beyond its screen
-        raise MediaError("too-many-pixels", _one_line(error)) from None
+        raise MediaError("too-many-pixels", one_line(error)) from None
     except BROKEN as error:
         reason = "truncated" if len(data) < 128 or "truncated" in str(error).lower() else "corrupt"
-        raise MediaError(reason, f"{media_type} with an unreadable header: {_one_line(error)}") from None
+        raise MediaError(reason, f"{media_type} with an unreadable header: {one_line(error)}") from None
     if min(image.size) < 1:
         raise MediaError("corrupt", f"{media_type} of {image.size[0]}x{image.size[1]} pixels")
     return image, media_type
@@ -243,7 +245,3 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, *BROKEN):
         return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

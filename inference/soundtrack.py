@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.audio import FORMATS
+from inference.audio import FORMATS, JUMP, zero_of
 from inference.errors import UserError
 from inference.media import MediaError
 
@@ -16,7 +16,6 @@ except ImportError:
     raise UserError("sound needs PyAV, which is not installed: `pip install av`") from None
 
 RATE = 48_000
-JUMP = Fraction(3, 100)  # s; what timestamps may disagree with the count of samples before they are followed
 
 
 class Soundtrack:
@@ -48,7 +47,7 @@ class Soundtrack:
         Time zero is `audio.decode`'s: that of the file's first picture, where it shows any. What begins later is
         preceded by silence, and broken packets become silence.
         """
-        zero, expected, resampler = self._zero(), None, None
+        zero, expected, resampler = zero_of(self.container, self.stream), None, None
         for frame in self._frames():
             time = expected if frame.pts is None else frame.pts * (frame.time_base or self.stream.time_base)
             time = zero or Fraction(0) if time is None else time
@@ -70,13 +69,6 @@ class Soundtrack:
         for block in self._resampled(resampler, None):
             self.given += block.shape[1]
             yield block
-
-    def _zero(self) -> Fraction | None:
-        """Find time zero on the container's clock; None means the first sound."""
-        covers = av.stream.Disposition.attached_pic
-        pictures = [stream for stream in self.container.streams.video if not stream.disposition & covers]
-        stream = pictures[0] if pictures else self.stream
-        return None if stream.start_time is None else stream.start_time * stream.time_base
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         try:

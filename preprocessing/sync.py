@@ -13,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import torch
 from omegaconf import DictConfig
 from pydantic import Field
 from torch import nn
 
-from inference import audio, bundle, offsets
+from inference import audio, bundle, devices, offsets
 from inference.errors import UserError
 from preprocessing import talkpacks
 from preprocessing.talkpacks import FPS, Clip, Content, Reject, Talks
@@ -59,10 +58,7 @@ def main(config: DictConfig) -> None:
 
 def sweep(talks: Talks, network: nn.Module, journal: stage.Journal, settings: Settings) -> None:
     """Find the offset of each clip that no run before has looked at."""
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = network.to(device)
+    network = network.to(devices.chosen(settings.device, "sync.device"))
     pending = [clip for clip in talks.clips if clip.id not in journal]
     for clip in stage.progress(pending, len(talks.clips), "sweeping", len(talks.clips) - len(pending)):
         distances = offsets.sweep(network, talks.frames(clip), talks.mel(clip), settings.span)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference.errors import one_line
 from preprocessing.talkpacks import Reject
 from preprocessing.talks import takes
 from preprocessing.talks.korean import spoken
@@ -89,7 +90,7 @@ def _takes(session: Session, there: dict, settings: AIHub, notation: str, reject
             first, last = float(sentence["start_time"]), float(sentence["end_time"])
             said = str(sentence["sentence_text"])
         except (KeyError, TypeError, ValueError) as error:
-            rejects.append(Reject(source, "broken-label", f"sentence {number}: {_one_line(error)}"))
+            rejects.append(Reject(source, "broken-label", f"sentence {number}: {one_line(error, 160)}"))
             continue
         if not (math.isfinite(first) and math.isfinite(last) and 0 <= first < last):
             rejects.append(Reject(source, "broken-label", f"sentence {number} goes from {first} to {last} s"))
@@ -113,7 +114,7 @@ def _label(path: Path) -> dict[str, Any]:
         with open(path, "rb") as stream:
             found = json.loads(stream.read(MOST_LABEL_BYTES))
     except (ValueError, RecursionError) as error:
-        raise _Broken("broken-label", _one_line(error)) from None
+        raise _Broken("broken-label", one_line(error, 160)) from None
     found = found[0] if isinstance(found, list) and found else found
     if not isinstance(found, dict):
         raise _Broken("broken-label", "no list of one label")
@@ -153,7 +154,3 @@ def _box(values: Any) -> tuple[float, ...]:
     except (TypeError, ValueError):
         return ()
     return box if len(box) == 4 and all(math.isfinite(value) for value in box) else ()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from torch import nn
 
 from inference import bundle, offsets
 from inference.errors import UserError
@@ -13,21 +12,9 @@ from preprocessing import sync, talkpacks
 from preprocessing.sync import Settings
 from preprocessing.talkpacks import Clip, Content, Reject
 from scraping import stage
+from tests.experts import Reader
 
 PROCESSED = Path("data/processed/talks")
-
-
-class Reader(nn.Module):
-    """An expert that turns brightness and loudness into the same angle."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(()))
-        self.eval()
-
-    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        turns = self.gain * mel[:, 0, 0, 1], self.gain * faces[:, 0].mean((1, 2))
-        return tuple(torch.stack([turn.cos(), turn.sin()], 1) for turn in turns)
 
 
 def made(name: str, later: int, frames: int = 60, speech: float = 0.8) -> tuple[Clip, Content]:

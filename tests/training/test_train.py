@@ -60,7 +60,7 @@ def checkpoint(folder: Path = Path()) -> Path | None:
 
 
 def steps(file: Path) -> int:
-    return torch.load(file, weights_only=True)["stylegan2"]["steps"]
+    return torch.load(file, weights_only=True)["steps"]
 
 
 def rows(run: Path) -> list[list[str]]:
@@ -316,6 +316,7 @@ def test_a_full_disk_keeps_the_last_checkpoint():
 
 def test_what_diverged_is_no_checkpoint(tmp_path):
     model = SimpleNamespace(seen={"loss_g": [torch.tensor(torch.nan)]}, pictures_seen=8)
+    model.diverged = partial(module.Stylegan2.diverged, model)
     model.stop_if_diverged = partial(module.Stylegan2.stop_if_diverged, model)
     saved = []
     with pytest.raises(UserError, match=r"diverged before 0\.008 kimg"):

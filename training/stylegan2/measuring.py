@@ -18,7 +18,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from inference import bundle
+from inference import bundle, devices
 from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 from preprocessing import packing
@@ -148,7 +148,7 @@ def evaluate(
     generator: Generator, starter: Generator | None, reals: Reals, subject: str, settings: Settings
 ) -> tuple[dict, dict]:
     """Put every figure together, each with its N: the figures, and the nearest training pictures of each seed."""
-    device = _device(settings.device)
+    device = devices.chosen(settings.device, "evaluate.device")
     precision = "float32" if settings.precision == "float32" or not _computes_bfloat16(device) else "bfloat16"
     features = _Reader(Features(device=device, batch=settings.batch), precision, settings.batch)
     made = {"this run": generator, "starter": starter}
@@ -302,12 +302,6 @@ class _Reader:
 
 def _counted(count: Callable[[np.ndarray], int], name: str, pictures: np.ndarray) -> np.ndarray:
     return np.array([count(picture) for picture in stage.progress(pictures, len(pictures), f"detect in {name}")])
-
-
-def _device(asked: str) -> str:
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise UserError("evaluate.device=cuda: there is no CUDA device here: give cpu or auto")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
 
 
 def _computes_bfloat16(device: str) -> bool:

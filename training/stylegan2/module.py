@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents
 from scraping import stage
+from training.steps import Steps
 from training.stylegan2 import loss
 from training.stylegan2.augment import Augment, Controller
 from training.stylegan2.discriminator import Discriminator, DiscriminatorConfig
@@ -76,12 +76,11 @@ class Settings(stage.Settings):
     ada: AdaSettings
 
 
-class Stylegan2(pl.LightningModule):
+class Stylegan2(Steps):
     """Generator, discriminator, the generator's moving average, and what a step does to them."""
 
     def __init__(self, settings: Settings, pictures: GeneratorConfig, seed: int) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.settings, self.seed = settings, seed
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -95,8 +94,6 @@ class Stylegan2(pl.LightningModule):
         ada = settings.ada
         self.controller = Controller(self.augment, ada.target or 0.0, ada.kimg, ada.interval, ada.most)
         self.register_buffer("path_length_mean", torch.zeros([]))
-        self.steps = 0  # done so far
-        self.seen: dict[str, list[Tensor]] = {}  # what is watched, since it was last asked for
         self.draws = torch.Generator()  # of what is decided
         self.noises = self.draws  # of latents and noise, where they are used
         for part in frozen(self.discriminator, judge.freeze):
@@ -239,46 +236,27 @@ class Stylegan2(pl.LightningModule):
         self.manual_backward(value)
         optimizer = self.optimizers()[which]
         gradients = [parameter.grad for parameter in parameters(optimizer) if parameter.grad is not None]
-        if self.trainer.world_size > 1:
-            flat = torch.cat([gradient.flatten() for gradient in gradients])
-            flat = self.mean_over_processes(flat)
-            for gradient, part in zip(gradients, flat.split([each.numel() for each in gradients]), strict=True):
-                gradient.copy_(part.view_as(gradient))
+        self.average(gradients)
         optimizer.step()
-
-    def mean_over_processes(self, value: Tensor) -> Tensor:
-        return value if self.trainer.world_size == 1 else self.trainer.strategy.reduce(value, reduce_op="mean")
 
     def gradient_norm(self, network: nn.Module) -> Tensor:
         return torch.nn.utils.get_total_norm([each.grad for each in network.parameters() if each.grad is not None])
 
     # -- what is watched, and kept ---------------------------------------------------------------------------------
 
-    def watch(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self.seen.setdefault(name, []).append(value.detach())
-
-    def take_seen(self) -> dict[str, float]:
-        """Give the mean of each watched value since the last call."""
-        means = {name: float(torch.stack(values).mean()) for name, values in self.seen.items()}
-        self.seen = {}
-        return means
-
     def stop_if_diverged(self) -> None:
         """Raise where anything watched since the last tick is no number."""
-        watched = [value for values in self.seen.values() for value in values]
-        if watched and not torch.stack(watched).isfinite().all():
+        if self.diverged():
             line = f"the training diverged before {self.pictures_seen / 1000:g} kimg (a loss is no number)"
             raise UserError(f"{line}: raise train.gamma, lower the learning rates, or start from another starter")
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        checkpoint["stylegan2"] = {"steps": self.steps, "controller": self.controller.state_dict()}
-        checkpoint["seen"] = {name: torch.stack(values) for name, values in self.seen.items()}
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["stylegan2"] = {"controller": self.controller.state_dict()}
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
-        self.steps = checkpoint["stylegan2"]["steps"]
+        super().on_load_checkpoint(checkpoint)
         self.controller.load_state_dict(checkpoint["stylegan2"]["controller"])
-        self.seen = {name: list(values) for name, values in checkpoint["seen"].items()}
 
     @torch.no_grad()
     def sample(self, seeds: list[int], psi: float) -> Tensor:

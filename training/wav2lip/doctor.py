@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 from torch import nn
 
-from inference import offsets
+from inference import devices, offsets
 from inference.errors import UserError
 from preprocessing import talkpacks
 from preprocessing.talkpacks import EDGE, Clip, Talks
@@ -94,7 +94,9 @@ def examine(talks: Talks, settings: Settings) -> dict:
     figures["held_out"], figures["held_out_shuffled"] = (
         asked(learned, talks, settings), asked(control, shuffled, settings)
     )  # fmt: skip
-    network = starting.expert(settings.expert)[0].to(device(settings)) if settings.expert else learned.expert.eval()
+    network = learned.expert.eval()
+    if settings.expert:
+        network = starting.expert(settings.expert)[0].to(devices.chosen(settings.device, "doctor.device"))
     figures["offsets_by"] = settings.expert or "the expert taught here"
     figures["offsets"] = found(network, talks, settings)
     return figures
@@ -130,7 +132,7 @@ def groups(talks: Talks, settings: Settings) -> Iterable[Group]:
 
 def taught(batches: Iterable[Group], steps: int, settings: Settings, label: str) -> syncnet.Expert:
     """Teach a new small expert; what it watched last is that of the last tenth of the steps."""
-    model = syncnet.Expert(settings.learner, settings.seed).to(device(settings))
+    model = syncnet.Expert(settings.learner, settings.seed).to(devices.chosen(settings.device, "doctor.device"))
     optimizer = model.optimizer_of(model.expert)
     model.train()
     for batch in stage.progress(itertools.islice(batches, steps), steps, f"doctor: {label}"):
@@ -218,12 +220,6 @@ def complaints(figures: dict) -> list[str]:
 
 def drawn(histogram: dict[str, int]) -> str:
     return ", ".join(f"{int(offset):+d}: {count}" for offset, count in histogram.items()) or "none found"
-
-
-def device(settings: Settings) -> torch.device:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("doctor.device=cuda: there is no CUDA device here: give cpu or auto")
-    return torch.device("cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from inference import bundle
+from inference import bundle, devices
 from inference.errors import UserError
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from preprocessing import talkpacks
@@ -202,10 +202,7 @@ def lead_of(about: dict) -> int:
 
 
 def _ready(network: nn.Module, settings: Settings) -> nn.Module:
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: there is no CUDA device here: give cpu or auto")
-    device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
-    return network.to(device).eval().requires_grad_(False)
+    return network.to(devices.chosen(settings.device, "device")).eval().requires_grad_(False)
 
 
 def _data(talks: Talks, settings: Settings) -> dict:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 
 # Of the published weights, and of what is trained on from them: their data (LRS2) allow no more.
 LICENCE = "research and personal use only, not commercial (Wav2Lip's published weights)"
@@ -94,7 +94,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except UNREADABLE as error:
-        raise UserError(f"{path} cannot be read ({_short(error)}): take a copy that is whole") from None
+        raise UserError(f"{path} cannot be read ({one_line(error, 120)}): take a copy that is whole") from None
 
 
 def _pickled(path: Path) -> Any:
@@ -108,7 +108,7 @@ def _pickled(path: Path) -> Any:
         why = "asks for more than tensors, which could run code" if pickled else "is no checkpoint"
         raise UserError(f"{path} {why}: {EXPECTED}") from None
     except UNREADABLE as error:
-        raise UserError(f"{path} cannot be read ({_short(error)}): take a copy that is whole") from None
+        raise UserError(f"{path} cannot be read ({one_line(error, 120)}): take a copy that is whole") from None
 
 
 def _check_unpacked(path: Path) -> None:
@@ -118,7 +118,3 @@ def _check_unpacked(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
             raise UserError(f"{path} unpacks to more than {MOST_BYTES / 1e9:.0f} GB: {EXPECTED}")
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -4,7 +4,6 @@ import math
 from contextlib import AbstractContextManager
 from typing import Literal
 
-import pytorch_lightning as pl
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from inference.errors import UserError
 from inference.networks.wav2lip import Wav2LipConfig
 from scraping import stage
+from training.steps import Steps
 
 
 class Rate(stage.Settings):
@@ -46,15 +46,12 @@ class Settings(stage.Settings):
         return Wav2LipConfig(self.width)
 
 
-class Stepping(pl.LightningModule):
-    """A training by steps that counts them itself: Lightning counts those of each optimiser."""
+class Stepping(Steps):
+    """A training whose rate and precision are those of its settings."""
 
     def __init__(self, settings: Settings, seed: int) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.settings, self.seed = settings, seed
-        self.steps = 0  # done so far
-        self.seen: dict[str, list[Tensor]] = {}  # what is watched, since it was last asked for
 
     @property
     def progress(self) -> str:
@@ -77,30 +74,12 @@ class Stepping(pl.LightningModule):
         optimizer.zero_grad()
         self.manual_backward(value)
         parameters = [each for group in optimizer.param_groups for each in group["params"] if each.grad is not None]
-        if self.trainer.world_size > 1:
-            flat = self.mean_over_processes(torch.cat([each.grad.flatten() for each in parameters]))
-            for each, part in zip(parameters, flat.split([each.numel() for each in parameters]), strict=True):
-                each.grad.copy_(part.view_as(each))
+        self.average([each.grad for each in parameters])
         norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip or math.inf)
         for group in optimizer.param_groups:
             group["lr"] = self.settings.rate.at(self.steps)
         optimizer.step()
         return norm
-
-    def mean_over_processes(self, value: Tensor) -> Tensor:
-        return value if self.trainer.world_size == 1 else self.trainer.strategy.reduce(value, reduce_op="mean")
-
-    # -- what is watched, and kept ---------------------------------------------------------------------------------
-
-    def watch(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self.seen.setdefault(name, []).append(value.detach())
-
-    def take_seen(self) -> dict[str, float]:
-        """Give the mean of each watched value since the last call."""
-        means = {name: float(torch.stack(values).mean()) for name, values in self.seen.items()}
-        self.seen = {}
-        return means
 
     def said(self) -> dict[str, float]:
         """Give what a row of history says beside what was watched."""
@@ -111,18 +90,9 @@ class Stepping(pl.LightningModule):
 
     def stop_if_diverged(self) -> None:
         """Raise where anything watched since the last tick is no number."""
-        watched = [value.float() for values in self.seen.values() for value in values]
-        if watched and not torch.stack(watched).isfinite().all():
+        if self.diverged():
             line = f"the training diverged before step {self.steps} (a loss is no number)"
             raise UserError(f"{line}: lower rate.peak, set clip, or start from another training")
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        checkpoint["steps"] = self.steps
-        checkpoint["seen"] = {name: torch.stack(values) for name, values in self.seen.items()}
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        self.steps = checkpoint["steps"]
-        self.seen = {name: list(values) for name, values in checkpoint["seen"].items()}
 
 
 def channels_last(pictures: Tensor) -> Tensor:
