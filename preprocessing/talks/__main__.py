@@ -32,7 +32,7 @@ PASSING = ("missing-file",)  # faults of the folder: looked at again by each run
 def main(config: DictConfig) -> None:
     """Run the stage on a composed config: data/raw -> data/interim."""
     settings = stage.settings(config, "clips", Settings)
-    root = settings.root.expanduser()
+    root = named(settings.root)
     found, rejects = find(root, settings)
     how = settings.model_dump(mode="json", exclude=OF_THE_TABLE), used_weights()
     with stage.work("talks", config.corpus, config.world, stage.fingerprint(how, stage.code_version())) as work:
@@ -46,6 +46,12 @@ def main(config: DictConfig) -> None:
         rejects = sorted(rejects + more)
         report(clips, rejects, [journal[keys[take.id]] for take in found])
         publish(clips, [work / "clips" / file for file in files], rejects, work, config.corpus, how)
+
+
+def named(root: Path | None) -> Path:
+    if root is None:
+        raise UserError("clips.root: name the folder of your talks, here or in conf/world/real.yaml (docs/lipsync.md)")
+    return root.expanduser()
 
 
 def find(root: Path, settings: Settings) -> tuple[list[Take], list[Reject]]:

@@ -50,7 +50,7 @@ class AIHub(stage.Settings):
 
 
 class Settings(stage.Settings):
-    root: Path
+    root: Path | None
     layout: Literal["lrs2", "aihub", "folder"]
     workers: int = Field(ge=1, le=256)
     most_pixels: int = Field(gt=0)

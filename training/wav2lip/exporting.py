@@ -44,7 +44,6 @@ class Settings(stage.Settings):
     run: str  # of the folder in data/runs
     version: str
     starter: bool
-    people: str | None  # what a profile says of the avatars' people: no talk shows them
     onnx: bool
     golden: exhibits.Drawn
     parity: Parity
@@ -53,7 +52,7 @@ class Settings(stage.Settings):
 
 def main(config: DictConfig) -> None:
     """Export by a composed config: data/runs or a file, packs and metrics -> data/exported or data/starters."""
-    settings, kind = stage.settings(config, "export", Settings), KINDS[config.run]
+    settings, kind = stage.settings(config, f"export_{config.run}", Settings), KINDS[config.run]
     if config.init is None:
         trained = of_run(kind, DATA / "runs" / settings.run, config.world)
         name = settings.name or kind.name

@@ -93,14 +93,15 @@ def exported(run: str, *overrides: str) -> bundle.Bundle:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("training/export", words)
     export.main(config)
-    place = "starters" if config.export.starter else "exported"
-    made = config.export.name or (NAMES[run] if config.init is None else None)
+    settings = config[f"export_{run}"]
+    place = "starters" if settings.starter else "exported"
+    made = settings.name or (NAMES[run] if config.init is None else None)
     return bundle.load(Path("data", place, made) if made else next(Path("data", place).iterdir()))
 
 
 def without_graph(run: str, *overrides: str) -> bundle.Bundle:
     """Export but for the ONNX file, which takes seconds to write."""
-    return exported(run, "export.onnx=false", *overrides)
+    return exported(run, f"export_{run}.onnx=false", *overrides)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +244,7 @@ def test_the_card_says_what_it_is_a_toy_of_how_to_use_it_and_from_where_on_it_he
 
 
 def test_a_starter_is_halved_holds_no_graph_and_its_golden_answers_are_of_the_halved_weights(data):
-    made = exported("wav2lip", "export.starter=true")
+    made = exported("wav2lip", "export_wav2lip.starter=true")
     stored = load_file(made.folder / bundle.MODEL)
     assert stored["output_block.1.weight"].dtype == torch.float16
     assert stored["output_block.0.conv_block.1.running_var"].dtype == torch.float32
@@ -255,7 +256,7 @@ def test_a_starter_is_halved_holds_no_graph_and_its_golden_answers_are_of_the_ha
 def test_a_starter_brings_the_discriminator_of_a_run_that_has_one(data):
     state = {"binary_pred.0.weight": torch.rand(1, 8, 1, 1)}
     save_file(state, data / "runs/wav2lip/discriminator.safetensors")
-    made = exported("wav2lip", "export.starter=true")
+    made = exported("wav2lip", "export_wav2lip.starter=true")
     assert torch.equal(
         load_file(made.folder / bundle.DISCRIMINATOR)["binary_pred.0.weight"], state["binary_pred.0.weight"].half()
     )
@@ -265,7 +266,7 @@ def test_a_starter_brings_the_discriminator_of_a_run_that_has_one(data):
 def test_a_starter_of_more_bytes_than_git_keeps_is_refused(data, monkeypatch):
     monkeypatch.setattr(shipping, "STARTER_BYTES", 20_000)
     with pytest.raises(UserError, match=r"a starter has at most 0\.02 MB"):
-        exported("wav2lip", "export.starter=true")
+        exported("wav2lip", "export_wav2lip.starter=true")
     assert not Path("data/starters").exists()
 
 
