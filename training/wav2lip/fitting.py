@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from inference.errors import UserError
+from inference.networks.wav2lip import SyncNet
 from preprocessing import talkpacks
 from preprocessing.talkpacks import SPLITS, Talks
 from scraping import stage
@@ -65,7 +66,7 @@ class StripSettings(stage.Settings):
 
 
 class GeneratorSettings(generator.Settings, Around):
-    expert: str
+    expert: str | None
     lead: int = Field(ge=-5, le=5)
     compat: bool
     strips: StripSettings
@@ -154,8 +155,8 @@ def expert_job(settings: ExpertSettings, talks: Talks, corpus: str) -> Job:
 
 
 def generator_job(settings: GeneratorSettings, talks: Talks, corpus: str) -> Job:
-    expert, source = starting.expert(settings.expert)
-    model = generator.Wav2Lip(settings, expert, source.sha256, settings.seed)
+    expert, source = judge(settings)
+    model = generator.Wav2Lip(settings, expert, source and source.sha256, settings.seed)
     strips = data.held_out_samples(talks, "val", settings.strips.count, settings.lead)
     shown = lambda: next(iter(data.batches(strips, settings.strips.count)))  # noqa: E731
     return Job(
@@ -169,12 +170,19 @@ def generator_job(settings: GeneratorSettings, talks: Talks, corpus: str) -> Job
         held_out=data.held_out_samples(talks, "val", settings.held_out.count, settings.lead),
         said={
             "mel": {"padding": "reflect", "lead": settings.lead},
-            "expert": dataclasses.asdict(source),
+            "expert": source and dataclasses.asdict(source),
             "frozen": settings.freeze,
         },
-        sources=[source],
+        sources=[source] if source else [],
         more=lambda folder: [callbacks.Strips(folder, settings.strips.steps, shown)] if len(strips) else [],
     )
+
+
+def judge(settings: GeneratorSettings) -> tuple[SyncNet | None, Source | None]:
+    """Bring the expert that a generator is to be judged by; without one, no weight may ask for it."""
+    if settings.expert is None and settings.weights.need_expert:
+        raise UserError("wav2lip.expert: none is named, yet wav2lip.weights ask for one: name it, or weigh sync by 0")
+    return starting.expert(settings.expert) if settings.expert else (None, None)
 
 
 def fit(

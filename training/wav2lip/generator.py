@@ -31,6 +31,10 @@ class Weights(stage.Settings):
             raise ValueError(f"sync and gan come to {highest:g}: leave some of 1 to the difference of the pictures")
         return self
 
+    @property
+    def need_expert(self) -> bool:
+        return self.sync.highest > 0 or self.sync.below is not None or self.gan.below is not None
+
 
 class Settings(stepping.Settings):
     """The algorithm's own settings; `batch` counts samples of five frames."""
@@ -53,16 +57,17 @@ class Wav2Lip(stepping.Stepping):
     """Generator, discriminator where it is used, the frozen expert, and what a step does to them.
 
     The expert judges in evaluation mode: its batch norm follows no generated picture. It stays out of checkpoints,
-    which name it by its sha256.
+    which name it by its sha256. Without one pictures alone are learned.
     """
 
-    def __init__(self, settings: Settings, expert: SyncNet, sha256: str, seed: int) -> None:
+    def __init__(self, settings: Settings, expert: SyncNet | None, sha256: str | None, seed: int) -> None:
         super().__init__(settings, seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.generator = Generator(settings.config).to(memory_format=torch.channels_last)
             self.discriminator = Discriminator(settings.config) if settings.weights.gan.highest else None
-        self.expert, self.sha256 = expert.eval().requires_grad_(False), sha256
+        self.expert = expert.eval().requires_grad_(False) if expert else None
+        self.sha256 = sha256
         self.sync, self.gan = Schedule(settings.weights.sync), Schedule(settings.weights.gan)
         self.frozen = parts(self.generator, settings.freeze)
         for part in self.frozen:
@@ -77,7 +82,8 @@ class Wav2Lip(stepping.Stepping):
         """Lightning puts all that a module holds in train mode, the expert and frozen parts among it."""
         super().train(mode)
         for part in (self.expert, *self.frozen):
-            part.eval()
+            if part:
+                part.eval()
         return self
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -162,22 +168,20 @@ class Wav2Lip(stepping.Stepping):
             many = len(drawn)
             pictures += many * float(loss.picture_loss(drawn, seen.true))
             mouths += many * float(loss.picture_loss(lower_half(drawn), lower_half(seen.true)))
-            sync += many * float(self.sync_loss(drawn, seen.mel))
+            sync += many * float(self.sync_loss(drawn, seen.mel)) if self.expert else 0.0
             count += many
         self.train()
-        return {
-            "held_out_pictures": pictures / count,
-            "held_out_mouths": mouths / count,
-            "held_out_sync": sync / count,
-        }
+        figures = {"held_out_pictures": pictures / count, "held_out_mouths": mouths / count}
+        return figures | ({"held_out_sync": sync / count} if self.expert else {})
 
     def said(self) -> dict[str, float]:
         sync, gan = self.weights()
         return super().said() | {"weight_sync": sync, "weight_gan": gan}
 
     def observe(self, figures: dict[str, float]) -> None:
-        for schedule in (self.sync, self.gan):
-            schedule.observe(self.steps, figures["held_out_sync"])
+        if self.expert:
+            for schedule in (self.sync, self.gan):
+                schedule.observe(self.steps, figures["held_out_sync"])
 
     @torch.no_grad()
     def strips(self, batch: Sample) -> np.ndarray:
@@ -199,9 +203,11 @@ class Wav2Lip(stepping.Stepping):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         super().on_load_checkpoint(checkpoint)
         if checkpoint["expert"] != self.sha256:
-            line = f"this training was judged by the expert {checkpoint['expert'][:12]}, not by {self.sha256[:12]}"
+            judges = (sha256[:12] if sha256 else "none" for sha256 in (checkpoint["expert"], self.sha256))
+            line = "this training was judged by the expert {}, not by {}".format(*judges)
             raise UserError(f"{line}: bring that one back, or start over")
-        checkpoint["state_dict"] |= {f"expert.{name}": value for name, value in self.expert.state_dict().items()}
+        judge = self.expert.state_dict() if self.expert else {}
+        checkpoint["state_dict"] |= {f"expert.{name}": value for name, value in judge.items()}
         self.sync.load_state_dict(checkpoint["schedules"]["sync"])
         self.gan.load_state_dict(checkpoint["schedules"]["gan"])
 

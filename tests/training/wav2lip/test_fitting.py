@@ -206,6 +206,18 @@ def test_a_training_starts_from_a_run_and_its_discriminator():
     assert json.loads((run / "run.json").read_text())["started_from"]["name"] == "before"
 
 
+def test_without_an_expert_pictures_alone_are_learned_and_a_later_training_goes_on_from_them():
+    alone = ["wav2lip.expert=null", "wav2lip.weights.sync.points=[[0, 0]]", "wav2lip.name=alone"]
+    trained("wav2lip", 2, *alone)
+    first = Path("data/runs/alone")
+    assert json.loads((first / "run.json").read_text())["expert"] is None
+    assert trained("wav2lip", 3, *alone) != first  # it resumes
+    run = trained("wav2lip", 12, "wav2lip.start=alone")
+    assert json.loads((run / "run.json").read_text())["started_from"]["name"] == "alone"
+    with pytest.raises(UserError, match=r"wav2lip\.expert: none is named, yet wav2lip\.weights ask for one"):
+        trained("wav2lip", 2, "wav2lip.expert=null")
+
+
 def test_told_to_weigh_by_a_threshold_a_resumed_training_remembers():
     weigh = "wav2lip.weights.sync={points: [[0, 0.02]], below: 99.0}"
     trained("wav2lip", 2, weigh)
