@@ -37,9 +37,12 @@ def test_a_stage_depends_on_the_modules_it_imports_and_no_others(stage):
     assert written - templates == {name for name in imported if (ROOT / name).stat().st_size}
 
 
-def test_one_command_makes_three_packs_and_a_report(repro):
+def test_one_command_makes_packs_bundles_and_a_report(repro):
     for corpus in ("portrait", "fullbody", "fashion"):
         assert list((repro.folder / "data/processed" / corpus).glob("images-*.npy"))
+    assert list((repro.folder / "data/processed/talks").glob("frames-*.npy"))
+    made = {bundle.parent.name for bundle in (repro.folder / "data/exported").glob("*/bundle.json")}
+    assert made == {"portrait", "fullbody", "fashion", "syncnet", "lipsync"}
     page = (repro.folder / "data/report/index.html").read_text()
     assert 'src="http' not in page
     assert page.count("data:image/webp") > 10
