@@ -22,7 +22,7 @@ repro: $(VENV)/.repro browser weights        ## scrape, clean, train, measure, e
 	@echo "report: $(CURDIR)/$(REPORT)"
 
 test: $(VENV)/.dev browser weights           ## every test, the whole pipeline in a temporary clone among them
-	pytest
+	OMP_NUM_THREADS=1 pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: $(VENV)/.dev                           ## style and the import contracts
 	ruff check .

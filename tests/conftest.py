@@ -12,10 +12,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the whole pipeline to have run: `pytest -m "not slow"` leaves it out."""
+    """Mark what needs the whole pipeline to have run: `pytest -m "not slow"` leaves it out.
+
+    Of several processes (`pytest -n 2 --dist loadgroup`) the first runs the pipeline at once, and each file's tests
+    stay together, as they share what is slow to make.
+    """
+    whole = [item for item in items if "repro" in getattr(item, "fixturenames", ())]
     for item in items:
-        if "repro" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+        item.add_marker(pytest.mark.xdist_group("repro" if item in whole else str(item.path)))
+    for item in whole:
+        item.add_marker("slow")
+    items.sort(key=lambda item: item not in whole)
 
 
 @pytest.fixture(scope="session")
