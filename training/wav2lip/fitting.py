@@ -67,6 +67,7 @@ class StripSettings(stage.Settings):
 
 class GeneratorSettings(generator.Settings, Around):
     expert: str | None
+    hear: Literal["own", "expert"]  # how the audio encoder begins
     lead: int = Field(ge=-5, le=5)
     compat: bool
     strips: StripSettings
@@ -182,6 +183,8 @@ def judge(settings: GeneratorSettings) -> tuple[SyncNet | None, Source | None]:
     """Bring the expert that a generator is to be judged by; without one, no weight may ask for it."""
     if settings.expert is None and settings.weights.need_expert:
         raise UserError("wav2lip.expert: none is named, yet wav2lip.weights ask for one: name it, or weigh sync by 0")
+    if settings.expert is None and settings.hear == "expert":
+        raise UserError("wav2lip.expert: none is named, yet wav2lip.hear=expert begins with its ears: name it")
     return starting.expert(settings.expert) if settings.expert else (None, None)
 
 
@@ -230,6 +233,8 @@ def start(job: Job, init: str | None, folder: Path, resumed: bool) -> str:
     if not resumed:
         networks = {name: getattr(job.model, name) for name in job.model.networks}
         source = starting.fill(networks, job.settings.start, init, job.key)
+        if getattr(job.settings, "hear", "own") == "expert":
+            starting.hear_as(job.model.expert, job.model.generator)
         refuse_frozen_chance(job, source)
         if source and rank_zero_only.rank == 0:
             stage.write_atomically(kept, json.dumps(dataclasses.asdict(source)).encode())

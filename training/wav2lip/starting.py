@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from inference import bundle
 from inference.errors import UserError
-from inference.networks.wav2lip import SyncNet, Wav2LipConfig
+from inference.networks.wav2lip import GENERATOR_AUDIO, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import Talks
 from training import provenance
 from training.wav2lip import reference
@@ -76,6 +76,20 @@ def expert(source: str) -> tuple[SyncNet, Source]:
     network = SyncNet(Wav2LipConfig(_width_of(state)))
     _load(network, state, source)
     return network.eval().requires_grad_(False), found
+
+
+def hear_as(expert: SyncNet, generator: Generator) -> None:
+    """Begin a generator's audio encoder as its expert's, which has learned already what is said when.
+
+    Their blocks are the same but for one: of its residual blocks of 256 channels the expert has one more.
+    """
+    if expert.config != generator.config:
+        widths = f"{expert.config.width:g} and {generator.config.width:g}"
+        raise UserError(f"wav2lip.hear=expert: expert and generator are of width {widths}: give them the same")
+    blocks = list(expert.audio_encoder)
+    del blocks[sum(1 + layers.residuals for layers in GENERATOR_AUDIO[:4])]
+    for own, learned in zip(generator.audio_encoder, blocks, strict=True):
+        own.load_state_dict(learned.state_dict())
 
 
 def locate(source: str, key: str) -> Path:

@@ -212,10 +212,12 @@ def test_without_an_expert_pictures_alone_are_learned_and_a_later_training_goes_
     first = Path("data/runs/alone")
     assert json.loads((first / "run.json").read_text())["expert"] is None
     assert trained("wav2lip", 3, *alone) != first  # it resumes
-    run = trained("wav2lip", 12, "wav2lip.start=alone")
+    run = trained("wav2lip", 12, "wav2lip.start=alone", "wav2lip.hear=expert")
     assert json.loads((run / "run.json").read_text())["started_from"]["name"] == "alone"
     with pytest.raises(UserError, match=r"wav2lip\.expert: none is named, yet wav2lip\.weights ask for one"):
         trained("wav2lip", 2, "wav2lip.expert=null")
+    with pytest.raises(UserError, match=r"none is named, yet wav2lip\.hear=expert"):
+        trained("wav2lip", 2, *alone, "wav2lip.hear=expert")
 
 
 def test_told_to_weigh_by_a_threshold_a_resumed_training_remembers():

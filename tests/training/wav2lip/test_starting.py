@@ -104,3 +104,14 @@ def test_what_is_trained_is_no_freer_than_its_talks_its_start_and_its_expert(dra
     assert not commercial
     assert "as the file wav2lip.pth allows: not stated" in licence
     assert starting.terms(talks, "real", [ours])[1] is True
+
+
+def test_a_generator_hears_as_its_expert_where_their_layers_are_the_same():
+    expert, generator = network(SyncNet), network(Generator, seed=1)
+    for parameter in expert.audio_encoder[11].conv_block[0].parameters():
+        torch.nn.init.zeros_(parameter)  # the one block that only experts have passes on what it is given
+    starting.hear_as(expert.eval(), generator.eval())
+    mel = torch.randn(2, 1, 80, 16)
+    assert torch.allclose(generator.audio_encoder(mel), expert.audio_encoder(mel), atol=1e-5)
+    with pytest.raises(UserError, match=r"expert and generator are of width 0\.03125 and 0\.5"):
+        starting.hear_as(expert, Generator(Wav2LipConfig(0.5)))
