@@ -28,7 +28,8 @@ def mouths(name: str, lse_d: float, **more) -> dict:
 def expert(name: str, auc: float) -> dict:
     sweep = [None, *np.abs(np.arange(-14, 15) / 10).tolist(), None]
     return {
-        "name": name, "auc": mean(auc, 500), "accuracy": mean(auc), "found_as_filmed": share(1.0, 6),
+        "name": name, "auc": mean(auc, 500), "auc_clips": mean(1.0), "accuracy": mean(auc),
+        "found_as_filmed": share(1.0, 6),
         "found_planted": share(None, 0), "found_shifted_again": share(0.5, 6), "sweep": sweep,
     }  # fmt: skip
 
@@ -108,8 +109,14 @@ def test_what_a_row_has_not_stays_empty_and_ours_are_told_from_the_others(data):
 
 def test_shares_of_clips_that_there_are_none_of_make_no_column(data):
     found = talks.talking(data, "").experts
-    assert found.headings == ["accuracy", "AUC", "offsets found as filmed", "found when shifted again"]
-    assert [cell.value for cell in found.rows[0].cells] == ["97.0%", "0.970", "100%", "50%"]
+    assert found.headings == [
+        "accuracy",
+        "AUC of windows",
+        "AUC of clips",
+        "offsets found as filmed",
+        "found when shifted again",
+    ]
+    assert [cell.value for cell in found.rows[0].cells] == ["97.0%", "0.970", "1.000", "100%", "50%"]
 
 
 def test_the_proxy_is_called_one_and_says_how_good_it_is(data):

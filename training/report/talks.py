@@ -31,7 +31,8 @@ COLUMNS = {  # of the pictures: heading, and how a value is written
 PUBLISHED = {"syncnet_v2_lse_d": ("LSE-D", "{:.2f}"), "syncnet_v2_lse_c": ("LSE-C", "{:.2f}")}
 HEARING = {
     "accuracy": ("accuracy", "{:.1%}"),
-    "auc": ("AUC", "{:.3f}"),
+    "auc": ("AUC of windows", "{:.3f}"),
+    "auc_clips": ("AUC of clips", "{:.3f}"),
     "found_as_filmed": ("offsets found as filmed", "{:.0%}"),
     "found_planted": ("of those planted", "{:.0%}"),
     "found_shifted_again": ("found when shifted again", "{:.0%}"),

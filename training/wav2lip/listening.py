@@ -101,9 +101,11 @@ def row(heard: Sequence[Heard], settings: Settings, draws: int, seed: int) -> di
     rng = np.random.default_rng(seed)
     pairs = _by_speaker(heard, [drawn_pairs(each, settings.least, rng) for each in heard])
     speaking = [each for each in heard if each.clip.speech >= settings.speaking]
+    whole = _by_speaker(speaking, [whole_pairs(each, settings.least) for each in speaking])
     return {
         "accuracy": speakers.statistic(pairs, lambda rows: ((rows > IN_SYNC) == (1, 0)).mean(), draws, seed),
         "auc": speakers.statistic(pairs, lambda rows: speakers.auc(rows[:, 0], rows[:, 1]), draws, seed),
+        "auc_clips": speakers.statistic(whole, lambda rows: speakers.auc(rows[:, 0], rows[:, 1]), draws, seed),
         "auc_by_shift": {str(shift): auc_at(heard, shift) for shift in settings.by_shift},
         "sweep": sweep(speaking),
         "lse": published(speaking, draws, seed),
@@ -128,6 +130,14 @@ def drawn_pairs(heard: Heard, least: int, rng: np.random.Generator) -> np.ndarra
     shifts = np.array([shift for shift in range(-span, span + 1) if abs(shift) >= least])
     drawn = rng.choice(shifts, len(heard.faces))
     return _pairs(heard, drawn)
+
+
+def whole_pairs(heard: Heard, least: int) -> np.ndarray:
+    """Average a clip's cosines in sync and at every shift of at least so many frames: [shifts, 2]."""
+    means, span = _mean(heard.cosines), offsets.SPAN
+    shifted = np.delete(means, slice(span - least + 1, span + least))
+    both = np.stack([np.full(len(shifted), means[span]), shifted], axis=1)
+    return both[~np.isnan(both).any(1)]
 
 
 def _pairs(heard: Heard, shifts: np.ndarray) -> np.ndarray:

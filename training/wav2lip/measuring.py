@@ -230,10 +230,9 @@ def _say_expert(figures: dict, say: Callable[[str], None] = print) -> None:
         say(f"not measured: {figures['why']}")
     for row in figures["rows"]:
         found = row["found_shifted_again"]
-        say(
-            f"{row['name']}: accuracy {_shown(row['accuracy'])}, AUC {_shown(row['auc'])}, offsets within "
-            f"{found['within']} in {found['share']} of {found['n']} clips shifted again"
-        )
+        auc = f"AUC {_shown(row['auc'])} of windows, {_shown(row['auc_clips'])} of clips"
+        again = f"offsets within {found['within']} in {found['share']} of {found['n']} clips shifted again"
+        say(f"{row['name']}: accuracy {_shown(row['accuracy'])}, {auc}, {again}")
 
 
 def _say_generator(figures: dict, say: Callable[[str], None] = print) -> None:

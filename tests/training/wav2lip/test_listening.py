@@ -30,8 +30,10 @@ def measured(request, tmp_path_factory) -> tuple[int, dict, dict]:
 def test_who_hears_well_tells_in_sync_from_shifted_and_who_learned_nothing_does_not(measured):
     _, ear, deaf = measured
     assert ear["auc"]["value"] > 0.9
+    assert ear["auc_clips"]["value"] > ear["auc"]["value"]
     assert ear["accuracy"]["value"] > 0.75
     assert 0.35 < deaf["auc"]["value"] < 0.65
+    assert deaf["auc_clips"]["value"] < 0.9
     assert ear["auc"]["speakers"] == 3
     assert ear["auc_by_shift"]["10"] > ear["auc_by_shift"]["1"]
 
