@@ -139,6 +139,12 @@ def test_a_part_of_a_long_video_is_read_from_its_own_time(film, cut, tmp_path):
     assert (piece["box"][0] + piece["box"][2]) / 2 == pytest.approx(80, abs=3)
 
 
+def test_between_two_frames_sound_begins_where_the_picture_does(film, cut, tmp_path):
+    path = film(tmp_path / "x.mp4", 60)
+    mels = [cutting.read(tmp_path / kept(cut(path, start=start, seconds=1.0))[0]["file"]).mel for start in (1, 1.019)]
+    assert np.array_equal(*mels)
+
+
 def test_the_face_is_the_one_that_the_label_shows_whatever_the_order_of_its_axes(film, cut, tmp_path):
     path = film(tmp_path / "x.mp4", edges=(320, 160), shots=(TWO,))
     for box in ((195.0, 30.0, 265.0, 130.0), (30.0, 195.0, 130.0, 265.0)):
