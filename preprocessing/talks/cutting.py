@@ -294,7 +294,7 @@ def _turn(face: Face) -> float:
 def _parts(segment: Segment, most: int, speech: np.ndarray) -> Iterator[Segment]:
     """Cut what is longer than a clip into even parts, each cut moved to the quietest frame near it."""
     count = -(-len(segment) // most)
-    reach = min(QUIET, (most - len(segment) // count) // 2)
+    reach = min(QUIET, (most - -(-len(segment) // count)) // 2)
     edges = [segment.first]
     for number in range(1, count):
         even = segment.first + number * len(segment) // count

@@ -185,6 +185,14 @@ def test_parts_are_cut_at_the_quietest_frame_near_the_middle():
     assert [(part.first, part.end) for part in parts] in ([(0, 18), (18, 40)], [(0, 17), (17, 40)])
 
 
+def test_no_part_is_longer_than_a_clip_wherever_it_is_quiet():
+    speech = np.ones(746)
+    speech[[247, 498]] = 0
+    parts = list(cutting._parts(Segment(0, 746, np.zeros((746, 4))), 250, speech))
+    assert max(map(len, parts)) <= 250
+    assert sum(map(len, parts)) == 746
+
+
 def test_a_passer_by_for_a_moment_is_no_second_speaker():
     def track(first: int, count: int) -> Track:
         made = Track(first)
