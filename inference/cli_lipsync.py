@@ -114,9 +114,11 @@ def lipsync(
     failed = [_failure(each, None, "there is no sound of its name") for each in lonely]
     for job in jobs:
         ending = ".png" if preview else ".mp4"
-        if resume and (target.path / f"{job.name}{ending}").exists():
+        path = target.path / f"{job.name}{ending}" if folders else target.path
+        if resume and path.exists():
             continue
         try:
+            _spare(path, job)
             told.append(_make(job, target, loaded, draw, choices, preview))
         except UserError as error:
             if not folders:
@@ -124,6 +126,13 @@ def lipsync(
             failed.append(_failure(job.face, job.audio, str(error)))
     _tell(loaded, told, failed, as_json)
     return MISTAKE if failed else 0
+
+
+def _spare(path: Path, job: Job) -> None:
+    """Refuse to put a result in the place of what it is made from."""
+    for option, source in (("--face", job.face), ("--audio", job.audio)):
+        if path.exists() and path.samefile(source):
+            raise UserError(f"--out {path} would take the place of {option} {source}: give another name")
 
 
 def _failure(face: Path, audio: Path | None, error: str) -> dict[str, str | None]:

@@ -126,6 +126,19 @@ def test_a_preview_is_the_frame_of_the_video(face, tone):
     assert mark.read(Path("x.png")).recipe["frame"] == 15
 
 
+def test_what_a_video_is_made_from_is_never_overwritten(film, tone, portrait, capsys):
+    Image.fromarray(portrait(1, 160)).save("a.png")
+    os.mkdir("faces")
+    for name in ("a.mp4", "faces/b.mp4"):
+        film(name, [portrait(1, 160)] * 5)
+    tone("say.wav", 0.2)
+    before = [Path(name).read_bytes() for name in ("a.png", "a.mp4", "faces/b.mp4")]
+    assert "--face a.mp4" in refused(capsys, "-f", "a.mp4", "-a", "say.wav", "-o", "a.mp4")
+    assert "--face a.png" in refused(capsys, "-f", "a.png", "-a", "say.wav", "-o", "a.mp4", "--preview")
+    dramatis("-f", "faces", "-a", "say.wav", "-o", "faces", code=2)
+    assert [Path(name).read_bytes() for name in ("a.png", "a.mp4", "faces/b.mp4")] == before
+
+
 def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, tone, capsys):
     for folder in ("faces", "sounds"):
         os.mkdir(folder)
