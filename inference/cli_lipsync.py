@@ -120,10 +120,11 @@ def lipsync(
         try:
             _spare(path, job)
             told.append(_make(job, target, loaded, draw, choices, preview))
-        except UserError as error:
+        except (UserError, OSError) as error:
             if not folders:
                 raise
-            failed.append(_failure(job.face, job.audio, str(error)))
+            why = getattr(error, "strerror", None) or str(error)
+            failed.append(_failure(job.face, job.audio, why))
     _tell(loaded, told, failed, as_json)
     return MISTAKE if failed else 0
 
@@ -213,6 +214,17 @@ def _make(
     job: Job, target: Output, bundle: "Bundle", draw: "Drawer", choices: Choices, preview: bool
 ) -> dict[str, Any]:
     """Make one video or preview, and tell about it."""
+    from inference.media import MediaError
+
+    try:
+        return _speak(job, target, bundle, draw, choices, preview)
+    except MediaError as error:  # of what was found to be sound when it was opened
+        raise UserError(f"--face {job.face}, --audio {job.audio}: {error} ({error.reason})") from None
+
+
+def _speak(
+    job: Job, target: Output, bundle: "Bundle", draw: "Drawer", choices: Choices, preview: bool
+) -> dict[str, Any]:
     from inference import footage, lipsync, prepared, voice
 
     started = time.monotonic()

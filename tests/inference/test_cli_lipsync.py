@@ -13,6 +13,7 @@ from PIL import Image
 
 from inference import bundle as bundles
 from inference import cli, cli_lipsync, mark, video
+from inference.media import MediaError
 from inference.networks.wav2lip import Generator, Wav2LipConfig
 from inference.soundtrack import Soundtrack
 
@@ -152,6 +153,26 @@ def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, t
     assert [file["path"] for file in told["files"]] == ["dubbed/민지.mp4"]
     assert [Path(failure["face"]).name for failure in told["failed"]] == ["lonely.png", "broken.mp4"]
     assert os.listdir("dubbed") == ["민지.mp4"]
+
+
+def test_one_that_fails_in_the_middle_is_told_and_the_others_are_made(portrait, tone, capsys, monkeypatch):
+    os.mkdir("faces")
+    for number in range(3):
+        Image.fromarray(portrait(1, 160)).save(f"faces/{number}.png")
+    errors = iter([MediaError("corrupt", "gone"), OSError(28, "No space left on device"), None])
+
+    def write(writer: video.Writer, picture: np.ndarray) -> None:
+        if error := next(errors, None):
+            raise error
+        written(writer, picture)
+
+    written = video.Writer.write
+    monkeypatch.setattr(video.Writer, "write", write)
+    dramatis("-f", "faces", "-a", str(tone("say.wav", 0.2)), "-o", "out", code=2)
+    assert os.listdir("out") == ["2.mp4"]
+    said = capsys.readouterr().err
+    assert "gone (corrupt)" in said
+    assert "No space left" in said
 
 
 def test_a_folder_is_gone_on_with_where_it_was_left(portrait, tone, capsys):
