@@ -287,7 +287,7 @@ def _save_preview(target: Output, job: Job, take: "Take", second: float | None, 
             f"--second {second:g} must be from 0 to {float(last / take.footage.fps):.2f}: the sound ends there"
         )
     picture = next(take.pictures(number, 1))
-    target.save(picture, recipe | {"frame": number}, job.name)
+    target.save(picture, recipe | {"frame": number}, job.name, composite=True)
 
 
 def _recipe(job: Job, bundle: "Bundle", choices: Choices, take: "Take") -> dict[str, Any]:

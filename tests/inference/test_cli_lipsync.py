@@ -125,6 +125,7 @@ def test_a_preview_is_the_frame_of_the_video(face, tone):
     shown, preview = list(video.frames(Path("x.mp4")))[15], np.asarray(Image.open("x.png"))[:160, :160]
     assert np.abs(shown.astype(int) - preview).mean() < 4
     assert mark.read(Path("x.png")).recipe["frame"] == 15
+    assert b"compositeWithTrainedAlgorithmicMedia" in Path("x.png").read_bytes()
 
 
 def test_what_a_video_is_made_from_is_never_overwritten(film, tone, portrait, capsys):
