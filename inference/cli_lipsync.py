@@ -237,7 +237,7 @@ def _speak(
         choices.who,
         choices.every,
         choices.cache,
-        lambda frames: watched(frames, min(wanted, seen.count or wanted), "looking for the face"),
+        lambda frames: watched(frames, min(prepared.looked_at(wanted), seen.count), "looking for the face"),
     )
     hearing = lipsync.Hearing.of(bundle.manifest, choices.compat)
     take = lipsync.Take(seen, found, said, draw, hearing, choices.reference)

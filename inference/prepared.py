@@ -67,9 +67,7 @@ def prepare(
     that is nowhere is a `UserError`.
     """
     check_rule(who)
-    upto = ROUND
-    while upto < wanted:
-        upto *= 2
+    upto = looked_at(wanted)
     place = _place(footage, upto, who, every) if cached else None
     found = _cached(place) if place else None
     if found is None:
@@ -79,6 +77,14 @@ def prepare(
     if (found.owner < 0).all():
         raise UserError(f"--face {footage.path}: no face was found in it: give one whose face is seen from the front")
     return found
+
+
+def looked_at(wanted: int) -> int:
+    """Give in how many frames a face is looked for: so that a sound little longer finds it in the cache."""
+    upto = ROUND
+    while upto < wanted:
+        upto *= 2
+    return upto
 
 
 def check_rule(who: str) -> None:
@@ -163,7 +169,7 @@ def _find(footage: Footage, upto: int, who: str, every: int, watch: Callable[[It
         boxes[track.first : track.end] = tracks.smooth(track.array()) * scale
         owner[track.first : track.end] = row
     shown = [row for row in range(len(kept)) if (owner == row).any()]
-    speech = quiet.speech_of(footage)
+    speech = quiet.speech_of(footage, watcher.count)
     rest = [_at_rest(footage, boxes, owner, row, watcher.looks, kept[row], speech) for row in shown]
     owner = np.array([shown.index(row) if row >= 0 else -1 for row in owner.tolist()], np.int32)
     return Prepared(boxes, owner, np.stack(rest) if rest else np.zeros((0, 96, 96, 3), np.uint8), watcher.most)

@@ -276,6 +276,14 @@ def test_help_and_mistakes_wait_for_no_network():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=100).returncode == 0
 
 
+def test_the_search_for_the_face_tells_of_all_frames_that_it_looks_at(film, tone, portrait, monkeypatch):
+    film("face.mp4", [portrait(1, 160)] * 12)
+    told = []
+    monkeypatch.setattr(cli_lipsync, "watched", lambda items, total, label: told.append((label, total)) or items)
+    dramatis("-f", "face.mp4", "-a", str(tone("say.wav", 0.2)))
+    assert told == [("looking for the face", 12), ("speaking", 5)]
+
+
 def test_progress_tells_how_long_is_left(monkeypatch):
     lines, clock = [], iter(range(0, 1000, 4))
     monkeypatch.setattr(cli_lipsync.time, "monotonic", lambda: next(clock))
