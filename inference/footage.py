@@ -70,6 +70,9 @@ class Footage:
             else:
                 piece = min(left, number, max(1, BACKWARDS_BYTES // self.frame_bytes))
                 pictures = list(self.read(number - piece + 1, piece))
+                if not pictures:
+                    raise MediaError("corrupt", f"frame {number} was there before and is no longer")
+                pictures += pictures[-1:] * (piece - len(pictures))  # of a broken video less may come behind a seek
                 for back, picture in enumerate(reversed(pictures)):
                     yield number - back, picture
                 made += piece
