@@ -73,7 +73,11 @@ def prepare(
     if found is None:
         found = _find(footage, upto, who, every, watch)
         if place:
-            _keep(place, found)
+            try:
+                _keep(place, found)
+            except OSError as error:  # full, or nobody's to write to: the next time it is found anew
+                why = (error.strerror or str(error)).lower()
+                footage.notes.append(f"the faces found are not kept: {place.parent} cannot be written ({why})")
     if (found.owner < 0).all():
         raise UserError(f"--face {footage.path}: no face was found in it: give one whose face is seen from the front")
     return found

@@ -80,6 +80,14 @@ def test_a_broken_file_in_the_cache_is_no_obstacle(film, portrait, cache):
     assert np.array_equal(found_in(path).boxes, first.boxes)
 
 
+def test_a_cache_that_cannot_be_written_is_told_and_no_obstacle(film, portrait, cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where the folder should be")
+    shown = footage.load(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3))
+    assert len(prepared.prepare(shown, 1)) == 3
+    assert "cannot be written" in shown.notes[0]
+
+
 def test_nothing_is_kept_where_nothing_is_to_be(film, portrait, cache):
     found_in(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3), cached=False)
     assert not cache.exists()
