@@ -22,13 +22,14 @@ from inference.errors import UserError
 from inference.faces import Face, FaceDetector
 from inference.footage import Footage
 
-VERSION = 1  # of what is found: another one, and nothing cached is used
+VERSION = 2  # of what is found: another one, and nothing cached is used
 EVERY = 5  # frames, of which one is looked at
 LOOK = 1280  # pixels of the longer side at which faces are looked for
 SIZES = (320, 640, 1280)
 STILL_LOOK = 2560
 PATIENCE = 3  # frames in which a face may be missed before its track ends
 LEAST_SIGHTINGS = 2  # a face seen less often in a video is none
+PASSING = 5  # whoever is there for less than a fifth of another's time only passes by
 CUT = 35.0  # levels between frames that follow each other: another shot
 RULES = ("largest", "leftmost", "rightmost", "middle")
 ROUND = 1500  # frames: so many are looked at, or twice, four times, ... so many
@@ -180,7 +181,7 @@ def _find(footage: Footage, upto: int, who: str, every: int, watch: Callable[[It
 
 
 def _ranked(found: list[tracks.Track], kept: list[int], who: str, footage: Footage, scale: float) -> list[int]:
-    """Order tracks by how well the rule fits them, the best first; with a point, only those near it."""
+    """Choose tracks of one person a shot, those that the rule fits best first; with a point, only those near it."""
     medians = {index: np.median(found[index].array(), axis=0) * scale for index in kept}
     point = _point(who)
 
@@ -194,7 +195,18 @@ def _ranked(found: list[tracks.Track], kept: list[int], who: str, footage: Foota
 
     if point:
         kept = [index for index in kept if rank(index) <= max(medians[index][2:] - medians[index][:2])]
-    return sorted(kept, key=rank)
+    chosen: list[int] = []
+    for index in sorted(kept, key=rank):
+        if not any(_beside(found[index], found[better]) for better in chosen):
+            chosen.append(index)
+    return chosen
+
+
+def _beside(track: tracks.Track, better: tracks.Track) -> bool:
+    """Tell whether a face is seen beside a better one: it is somebody else's, and stays so when that one is lost."""
+    together = min(track.end, better.end) - max(track.first, better.first)
+    # In a dissolve two people are seen together for a moment of both their times.
+    return 2 * together >= min(len(track), len(better)) and PASSING * len(better) >= len(track)
 
 
 def _at_rest(

@@ -53,6 +53,14 @@ def test_of_several_faces_the_rule_or_the_point_chooses(film, portrait, who, x):
     assert np.abs(middles(found) - x).max() < 15
 
 
+def test_nobody_takes_over_from_the_chosen_one_who_looks_away(film, portrait):
+    both = scene((portrait(1, 120), 10), (portrait(2, EDGE), 240))
+    pictures = [both] * 12 + [scene((portrait(2, EDGE), 240))] * 12 + [both] * 6
+    found = found_in(film("x.mp4", pictures), who="leftmost")
+    assert np.nanmax(middles(found)) < 100
+    assert (found.owner < 0).tolist() == [False] * 12 + [True] * 12 + [False] * 6
+
+
 def test_another_shot_shows_another_person_at_rest(film, portrait):
     pictures = [scene((portrait(1, EDGE), 20))] * 12 + [255 - scene((255 - portrait(2, EDGE), 300))] * 12
     found = found_in(film("x.mp4", pictures))
