@@ -111,11 +111,13 @@ def lipsync(
     loaded, draw = _generator(bundle, choices)
     target.check_writable()
     told: list[dict] = []
+    there = 0
     failed = [_failure(each, None, "there is no sound of its name") for each in lonely]
     for job in jobs:
         ending = ".png" if preview else ".mp4"
         path = target.path / f"{job.name}{ending}" if folders else target.path
         if resume and path.exists():
+            there += 1
             continue
         try:
             _spare(path, job)
@@ -125,6 +127,8 @@ def lipsync(
                 raise
             why = getattr(error, "strerror", None) or str(error)
             failed.append(_failure(job.face, job.audio, why))
+    if there:
+        print(f"{there} of {len(jobs)} were there already and are left as they are", file=sys.stderr)
     _tell(loaded, told, failed, as_json)
     return MISTAKE if failed else 0
 

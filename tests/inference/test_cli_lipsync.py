@@ -183,7 +183,9 @@ def test_a_folder_is_gone_on_with_where_it_was_left(portrait, tone, capsys):
     os.mkdir("out")
     Path("out/1.mp4").write_bytes(b"made before")
     dramatis("-f", "faces", "-a", str(tone("say.wav", 0.3)), "-o", "out", "--resume", "--json")
-    assert [file["path"] for file in json.loads(capsys.readouterr().out)["files"]] == ["out/2.mp4"]
+    printed = capsys.readouterr()
+    assert [file["path"] for file in json.loads(printed.out)["files"]] == ["out/2.mp4"]
+    assert "1 of 2 were there already" in printed.err
     assert Path("out/1.mp4").read_bytes() == b"made before"
 
 
