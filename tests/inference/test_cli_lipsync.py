@@ -259,6 +259,8 @@ def test_what_is_missing_or_wrong_is_one_line(face, film, tone, capsys, portrait
         ("-f", face, "-a", "say.wav", "--fps", "5"): "--fps",
         ("-f", face, "-a", "say.wav", "--second", "1"): "--preview",
         ("-f", face, "-a", "say.wav", "--preview", "--second", "9"): "--second",
+        ("-f", face, "-a", "say.wav", "--preview", "--second", "nan"): "--second 'nan' must be a number",
+        ("-f", face, "-a", "say.wav", "--preview", "--second", "inf"): "--second 'inf' must be a number",
         ("-f", face, "-a", "say.wav", "--bundle", "nowhere"): "nowhere",
         ("-f", face, "-a", "say.wav", "--resume"): "--resume",
         ("-f", face, "-a", "say.wav", "--consent", " "): "--consent",
