@@ -80,6 +80,11 @@ def prepare(
                 why = (error.strerror or str(error)).lower()
                 footage.notes.append(f"the faces found are not kept: {place.parent} cannot be written ({why})")
     if (found.owner < 0).all():
+        if _point(who) and found.most:
+            raise UserError(
+                f"--who {who}: no face of {footage.path} is there: give a point on one, of {footage.width}x"
+                f"{footage.height} pixels"
+            )
         raise UserError(f"--face {footage.path}: no face was found in it: give one whose face is seen from the front")
     return found
 

@@ -106,6 +106,11 @@ def test_a_video_in_which_nobody_is_seen_is_told_in_a_line(film):
         found_in(film("x.mp4", [scene()] * 8))
 
 
+def test_a_point_beside_all_faces_is_told_as_such(film, portrait):
+    with pytest.raises(UserError, match=r"--who 470,10: no face of .*480x200 pixels"):
+        found_in(film("x.mp4", [scene((portrait(1, 120), 10))] * 6), who="470,10")
+
+
 @pytest.mark.parametrize("who", ["tallest", "3", "1,2,3", "a,b", "-1,4"])
 def test_a_rule_that_there_is_not_is_told_in_a_line(who):
     with pytest.raises(UserError, match="--who"):
