@@ -16,6 +16,7 @@ except ImportError:
     raise UserError("sound needs PyAV, which is not installed: `pip install av`") from None
 
 RATE = 48_000
+FLOATS = ("flt", "dbl")  # formats whose samples may be no numbers, which no encoder takes
 
 
 class Soundtrack:
@@ -69,7 +70,10 @@ class Soundtrack:
         try:
             for packet in self.container.demux(self.stream):
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        if frame.format.name.startswith(FLOATS) and not np.isfinite(frame.to_ndarray()).all():
+                            return  # nor is it heard any further
+                        yield frame
                 except (av.error.FFmpegError, ValueError):
                     continue  # its time passes in silence; whether that is too much, `audio.blocks` has said
         except (av.error.FFmpegError, ValueError):

@@ -1,10 +1,11 @@
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from inference import audio
+from inference import audio, voice
 from inference.soundtrack import RATE, Soundtrack
 
 
@@ -20,6 +21,18 @@ def mp3(path: Path, rate: int, layout: str) -> bytes:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))
     return path.read_bytes()
+
+
+def test_a_sound_whose_samples_are_no_numbers_ends_where_it_is_heard_no_further(tmp_path):
+    samples = np.sin(np.arange(16000) / 8).astype("<f4") / 2
+    samples[8000:8100] = np.nan
+    about = struct.pack("<IHHIIHH", 16, 3, 1, 16000, 64000, 4, 32)
+    data = b"WAVEfmt " + about + b"data" + struct.pack("<I", samples.nbytes) + samples.tobytes()
+    (tmp_path / "x.wav").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+    said = voice.hear(tmp_path / "x.wav", gate=False)
+    given = np.concatenate(list(Soundtrack(tmp_path / "x.wav").blocks()), axis=1)
+    assert np.isfinite(given).all()
+    assert given.shape[1] / RATE == pytest.approx(float(said.seconds), abs=0.04)
 
 
 def test_a_sound_that_changes_its_kind_in_the_middle_is_as_long_as_it_is_heard(tmp_path):
