@@ -254,8 +254,8 @@ def _speak(
     return target.written[-1] | {
         "frames": 1 if preview else take.frames,
         "fps": float(seen.fps),
-        "width": seen.width,
-        "height": seen.height,
+        "width": seen.width if preview else seen.width & ~1,  # of a video an odd side loses its last pixels
+        "height": seen.height if preview else seen.height & ~1,
         "faces": found.most,
         "without_face": lipsync.ranges(take.missed),
         "notes": notes,

@@ -89,6 +89,7 @@ def test_a_picture_says_a_sound_and_the_video_is_marked(face, tone, capsys):
     assert verdict.recipe["consent"] == {"statement": "her own word, 2026-11-20"}
     assert verdict.recipe == file["recipe"]
     assert (file["frames"], file["without_face"]) == (25, [])
+    assert (file["width"], file["height"]) == (160, 160)  # of 161: the video has no odd sides
     assert video.probe(Path("talking.mp4")).audio
     assert lengths("talking.mp4") == pytest.approx([1, 1], abs=0.02)
     assert sorted(os.listdir()) == ["config", "face.png", "say.wav", "talking.mp4"]
