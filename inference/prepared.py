@@ -21,6 +21,7 @@ from inference import quiet, tracks, weights
 from inference.errors import UserError
 from inference.faces import Face, FaceDetector
 from inference.footage import Footage
+from inference.media import MediaError
 
 VERSION = 2  # of what is found: another one, and nothing cached is used
 EVERY = 5  # frames, of which one is looked at
@@ -226,7 +227,9 @@ def _at_rest(
     """Cut out the face where its mouth is most at rest."""
     there = np.flatnonzero(owner == row)
     frame = looks.quietest(track, there, speech, float(footage.fps))
-    picture = next(footage.read(frame, 1))
+    picture = next(footage.read(frame, 1), None)
+    if picture is None:
+        raise MediaError("corrupt", f"frame {frame} was there before and is no longer")
     return tracks.crop(picture, tuple(boxes[frame].tolist()))
 
 

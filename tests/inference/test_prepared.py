@@ -4,6 +4,7 @@ import pytest
 from inference import footage, prepared
 from inference.errors import UserError
 from inference.faces import FaceDetector
+from inference.media import MediaError
 
 EDGE = 160
 
@@ -86,6 +87,14 @@ def test_a_broken_file_in_the_cache_is_no_obstacle(film, portrait, cache):
     (kept,) = cache.iterdir()
     kept.write_bytes(b"rubbish")
     assert np.array_equal(found_in(path).boxes, first.boxes)
+
+
+def test_a_video_that_breaks_behind_a_seek_is_told_by_its_reason(film, portrait, monkeypatch):
+    shown = footage.load(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3))
+    read = shown.read
+    monkeypatch.setattr(shown, "read", lambda *at, **how: iter(()) if at else read(**how))
+    with pytest.raises(MediaError, match="no longer"):
+        prepared.prepare(shown, 1, cached=False)
 
 
 def test_a_cache_that_cannot_be_written_is_told_and_no_obstacle(film, portrait, cache):
