@@ -75,6 +75,8 @@ class Cutter:
             row["pieces"] = [_piece_rejected(error.reason, str(error), None)]
         except FileNotFoundError as error:
             row["pieces"] = [_piece_rejected("missing-file", f"{error.filename} has gone", None)]
+        except PermissionError as error:
+            row["pieces"] = [_piece_rejected("not-readable", f"{error.filename} may not be read", None)]
         row["took"] = time.process_time() - started
         return row
 

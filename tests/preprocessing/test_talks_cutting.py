@@ -112,6 +112,13 @@ def test_a_file_that_has_gone_is_a_reject(cut, tmp_path):
     assert reasons(cut(tmp_path / "gone.mp4")) == ["missing-file"]
 
 
+def test_a_file_that_may_not_be_read_is_a_reject_and_no_end_of_the_others(cut, tmp_path, monkeypatch):
+    (tmp_path / "x.mp4").write_bytes(b"locked")
+    locked = PermissionError(13, "Permission denied", "x.mp4")
+    monkeypatch.setattr(cutting, "_sha256", lambda *_: (_ for _ in ()).throw(locked))
+    assert reasons(cut(tmp_path / "x.mp4")) == ["not-readable"]
+
+
 def test_a_cut_ends_a_clip_though_the_face_stays_in_its_place(film, cut, tmp_path):
     path = film(tmp_path / "x.mp4", 60, edges=(220, 160), shots=(RIGHT, RIGHT))
     pieces = kept(cut(path, whole=False))
