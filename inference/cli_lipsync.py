@@ -165,6 +165,10 @@ def _jobs(face: str, audio: str) -> tuple[list[Job], list[Path], bool]:
             raise UserError(
                 f"--face {face} and --audio {audio}: no face there has a sound of its name, like a.png, a.wav"
             )
+        used = {sound for _, sound, _ in pairs}
+        if spare := [plain(sound.name) for sound in sounds if sound not in used]:
+            some = f"{', '.join(spare[:5])}{', ...' if len(spare) > 5 else ''}"
+            print(f"note: {len(spare)} of {len(sounds)} sounds are said by no face: {some}", file=sys.stderr)
     names = [named.stem for *_, named in pairs]
     unique = [
         name if names.count(name) == 1 else f"{name}-{named.suffix[1:]}"

@@ -148,10 +148,12 @@ def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, t
     for name in ("민지", "lonely"):
         Image.fromarray(portrait(1, 160)).save(f"faces/{name}.png")
     Path("faces/broken.mp4").write_text("words")
-    for name in ("민지", "broken"):
+    for name in ("민지", "broken", "nobody"):
         tone(f"sounds/{name}.wav", 0.3)
     dramatis("-f", "faces", "-a", "sounds", "-o", "dubbed/", "--json", code=2)
-    told = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert "1 of 3 sounds are said by no face: nobody.wav" in printed.err
     assert [file["path"] for file in told["files"]] == ["dubbed/민지.mp4"]
     assert [Path(failure["face"]).name for failure in told["failed"]] == ["lonely.png", "broken.mp4"]
     assert os.listdir("dubbed") == ["민지.mp4"]
