@@ -11,7 +11,6 @@ from inference import media, video
 from inference.errors import UserError
 from inference.media import MediaError
 
-STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MAX_FILE_BYTES = 256 << 20  # of a still picture
 SPARE = ("corrupt", "truncated")  # what may be wrong with a video that is shown as far as it goes
 BACKWARDS_BYTES = 96 << 20  # of frames that are held to be given in reverse
