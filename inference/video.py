@@ -41,6 +41,7 @@ UNSPECIFIED = 2
 # Containers that hold their own bytes; none of the lists that send a reader to other files and addresses.
 FORMATS = "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,flv,ogg,asf,gif,apng"
 GUESSING = {"mpeg", "mpegvideo"}  # behind a seek, the times of their frames are guesses
+SEEK_BACK = (1, 12)  # s before the frame wanted: where a seek leads behind it, from further away, then from the start
 MOST_PIXELS = 4096 * 2304
 MOST_SECONDS = 4 * 3600
 FASTEST = 60  # what a rate is believed up to: above are time bases, not rates
@@ -213,17 +214,18 @@ class _Reader:
         """Give frames with their times, never going back; from `since` or a while before."""
         start = self.stream.start_time
         timed = self._timed()
-        if since and start is not None and self.container.format.name not in GUESSING:
-            ahead = max(start, int(start + (since - 1) / self.stream.time_base))
+        seeks = since and start is not None and self.container.format.name not in GUESSING
+        for back in SEEK_BACK if seeks else ():
+            ahead = max(start, int(start + (since - back) / self.stream.time_base))
             with contextlib.suppress(av.error.FFmpegError):  # what cannot be sought in is read from its beginning
                 self.container.seek(ahead, stream=self.stream, backward=True)
             first = next(timed, None)
             if first is not None and first.begins <= since:
                 yield first
-            else:  # the seek led behind it, as it may in MPEG-TS, which has no index
-                self.container.close()
-                self._open()
-                timed = self._timed()
+                break
+            self.container.close()  # the seek led behind it, as it may in MPEG-TS, which has no index
+            self._open()
+            timed = self._timed()
         yield from timed
 
     def _timed(self) -> Iterator[_Timed]:
