@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -264,6 +265,7 @@ def doctor(as_json: Json = False) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is half written is taken away
     raise SystemExit(run(sys.argv[1:] if arguments is None else arguments))
 
 

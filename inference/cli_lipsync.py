@@ -111,19 +111,33 @@ def lipsync(
     loaded, draw = _generator(bundle, choices)
     target.check_writable()
     told: list[dict] = []
+    there = 0
     failed = [_failure(each, None, "there is no sound of its name") for each in lonely]
     for job in jobs:
         ending = ".png" if preview else ".mp4"
-        if resume and (target.path / f"{job.name}{ending}").exists():
+        path = target.path / f"{job.name}{ending}" if folders else target.path
+        if resume and path.exists():
+            there += 1
             continue
         try:
+            _spare(path, job)
             told.append(_make(job, target, loaded, draw, choices, preview))
-        except UserError as error:
+        except (UserError, OSError) as error:
             if not folders:
                 raise
-            failed.append(_failure(job.face, job.audio, str(error)))
+            why = getattr(error, "strerror", None) or str(error)
+            failed.append(_failure(job.face, job.audio, why))
+    if there:
+        print(f"{there} of {len(jobs)} were there already and are left as they are", file=sys.stderr)
     _tell(loaded, told, failed, as_json)
     return MISTAKE if failed else 0
+
+
+def _spare(path: Path, job: Job) -> None:
+    """Refuse to put a result in the place of what it is made from."""
+    for option, source in (("--face", job.face), ("--audio", job.audio)):
+        if path.exists() and path.samefile(source):
+            raise UserError(f"--out {path} would take the place of {option} {source}: give another name")
 
 
 def _failure(face: Path, audio: Path | None, error: str) -> dict[str, str | None]:
@@ -151,6 +165,10 @@ def _jobs(face: str, audio: str) -> tuple[list[Job], list[Path], bool]:
             raise UserError(
                 f"--face {face} and --audio {audio}: no face there has a sound of its name, like a.png, a.wav"
             )
+        used = {sound for _, sound, _ in pairs}
+        if spare := [plain(sound.name) for sound in sounds if sound not in used]:
+            some = f"{', '.join(spare[:5])}{', ...' if len(spare) > 5 else ''}"
+            print(f"note: {len(spare)} of {len(sounds)} sounds are said by no face: {some}", file=sys.stderr)
     names = [named.stem for *_, named in pairs]
     unique = [
         name if names.count(name) == 1 else f"{name}-{named.suffix[1:]}"
@@ -204,6 +222,17 @@ def _make(
     job: Job, target: Output, bundle: "Bundle", draw: "Drawer", choices: Choices, preview: bool
 ) -> dict[str, Any]:
     """Make one video or preview, and tell about it."""
+    from inference.media import MediaError
+
+    try:
+        return _speak(job, target, bundle, draw, choices, preview)
+    except MediaError as error:  # of what was found to be sound when it was opened
+        raise UserError(f"--face {job.face}, --audio {job.audio}: {error} ({error.reason})") from None
+
+
+def _speak(
+    job: Job, target: Output, bundle: "Bundle", draw: "Drawer", choices: Choices, preview: bool
+) -> dict[str, Any]:
     from inference import footage, lipsync, prepared, voice
 
     started = time.monotonic()
@@ -216,7 +245,7 @@ def _make(
         choices.who,
         choices.every,
         choices.cache,
-        lambda frames: watched(frames, min(wanted, seen.count or wanted), "looking for the face"),
+        lambda frames: watched(frames, min(prepared.looked_at(wanted), seen.count), "looking for the face"),
     )
     hearing = lipsync.Hearing.of(bundle.manifest, choices.compat)
     take = lipsync.Take(seen, found, said, draw, hearing, choices.reference)
@@ -229,8 +258,8 @@ def _make(
     return target.written[-1] | {
         "frames": 1 if preview else take.frames,
         "fps": float(seen.fps),
-        "width": seen.width,
-        "height": seen.height,
+        "width": seen.width if preview else seen.width & ~1,  # of a video an odd side loses its last pixels
+        "height": seen.height if preview else seen.height & ~1,
         "faces": found.most,
         "without_face": lipsync.ranges(take.missed),
         "notes": notes,
@@ -266,7 +295,7 @@ def _save_preview(target: Output, job: Job, take: "Take", second: float | None, 
             f"--second {second:g} must be from 0 to {float(last / take.footage.fps):.2f}: the sound ends there"
         )
     picture = next(take.pictures(number, 1))
-    target.save(picture, recipe | {"frame": number}, job.name)
+    target.save(picture, recipe | {"frame": number}, job.name, composite=True)
 
 
 def _recipe(job: Job, bundle: "Bundle", choices: Choices, take: "Take") -> dict[str, Any]:

@@ -11,7 +11,6 @@ from inference import media, video
 from inference.errors import UserError
 from inference.media import MediaError
 
-STILL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 MAX_FILE_BYTES = 256 << 20  # of a still picture
 SPARE = ("corrupt", "truncated")  # what may be wrong with a video that is shown as far as it goes
 BACKWARDS_BYTES = 96 << 20  # of frames that are held to be given in reverse
@@ -70,6 +69,9 @@ class Footage:
             else:
                 piece = min(left, number, max(1, BACKWARDS_BYTES // self.frame_bytes))
                 pictures = list(self.read(number - piece + 1, piece))
+                if not pictures:
+                    raise MediaError("corrupt", f"frame {number} was there before and is no longer")
+                pictures += pictures[-1:] * (piece - len(pictures))  # of a broken video less may come behind a seek
                 for back, picture in enumerate(reversed(pictures)):
                     yield number - back, picture
                 made += piece

@@ -18,7 +18,7 @@ import numpy as np
 
 from inference import paste, tracks
 from inference.errors import UserError
-from inference.footage import Footage, bounce
+from inference.footage import Footage
 from inference.mouths import Drawer
 from inference.prepared import Prepared
 from inference.voice import Voice
@@ -124,10 +124,6 @@ class Take:
                     shot.drawn = face
             while batch:
                 yield batch.pop(0)  # whoever takes it holds it alone
-
-    def shown(self, made: int) -> int:
-        """Tell which frame of the footage is shown as the `made`-th."""
-        return bounce(made, len(self.prepared))[0]
 
 
 def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:

@@ -58,15 +58,16 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def sign(data: bytes, media_type: str, recipe: dict[str, Any], version: str) -> bytes:
+def sign(data: bytes, media_type: str, recipe: dict[str, Any], version: str, composite: bool = False) -> bytes:
     """Put a signed manifest with the recipe into a PNG or MP4, and prove that it reads as valid.
 
     The same bytes and recipe give the same bytes, with this machine's certificate: identifiers and salts come from
-    the contents, no time is written, and Ed25519 draws no random numbers.
+    the contents, no time is written, and Ed25519 draws no random numbers. `composite` says that it shows what was
+    filmed or painted by others, changed here.
     """
     target = io.BytesIO()
     text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
-    signed, fixed = _sign(io.BytesIO(data), target, media_type, text, version, SOURCE_TYPE)
+    signed, fixed = _sign(io.BytesIO(data), target, media_type, text, version, _made(composite))
     marked = _once(target.getvalue(), signed.store, fixed)
     if media_type == "image/png":
         marked = _with_checksum(marked, fixed)
@@ -75,13 +76,10 @@ def sign(data: bytes, media_type: str, recipe: dict[str, Any], version: str) -> 
 
 
 def sign_video(source: Path, target: Path, recipe: dict[str, Any], version: str, composite: bool = False) -> None:
-    """Do the same for an MP4 of any length: from file to file, never whole in memory.
-
-    `composite` says that it shows what was filmed or painted by others, changed here.
-    """
+    """Do the same for an MP4 of any length: from file to file, never whole in memory."""
     text = json.dumps(recipe, ensure_ascii=False, sort_keys=True)
     with open(source, "rb") as made, open(target, "w+b") as marked:
-        signed, fixed = _sign(made, marked, "video/mp4", text, version, COMPOSITE if composite else SOURCE_TYPE)
+        signed, fixed = _sign(made, marked, "video/mp4", text, version, _made(composite))
         marked.seek(0)
         head = marked.read(HEAD_BYTES + len(signed.store))  # it stands behind the file's type, before what is long
         marked.seek(head.index(signed.store))
@@ -133,6 +131,10 @@ def _sign(
     source.seek(0)
     signed = _sign_once(source, target, media_type, _manifest(text, media_type, identity, version, made), signer)
     return signed, _with_fixed_salts(signed, identity, signer)
+
+
+def _made(composite: bool) -> str:
+    return COMPOSITE if composite else SOURCE_TYPE
 
 
 def _prove(stream: BinaryIO, media_type: str, text: str) -> None:

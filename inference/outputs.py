@@ -69,7 +69,9 @@ class Output:
             picture = mark.label(picture)
         return picture
 
-    def save(self, picture: "np.ndarray", recipe: dict[str, Any], name: str | None = None) -> None:
+    def save(
+        self, picture: "np.ndarray", recipe: dict[str, Any], name: str | None = None, composite: bool = False
+    ) -> None:
         """Write a picture as a marked PNG: to the file, or in the folder under that name."""
         from PIL import Image
 
@@ -77,7 +79,7 @@ class Output:
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, "PNG")
         pixels = hashlib.sha256(picture.tobytes()).hexdigest()
-        self._mark(buffer.getvalue(), "image/png", recipe | {"pixels_sha256": pixels}, name)
+        self._mark(buffer.getvalue(), "image/png", recipe | {"pixels_sha256": pixels}, name, composite)
 
     def save_video(self, data: bytes, recipe: dict[str, Any]) -> None:
         """Write an MP4, marked."""
@@ -99,12 +101,14 @@ class Output:
             part.unlink(missing_ok=True)
         self.written.append({"path": str(path), "sha256": digest, "recipe": recipe})
 
-    def _mark(self, data: bytes, media_type: str, recipe: dict[str, Any], name: str | None) -> None:
+    def _mark(
+        self, data: bytes, media_type: str, recipe: dict[str, Any], name: str | None, composite: bool = False
+    ) -> None:
         from inference import mark
 
         looks = {"scale": self.scale, "resample": self.resample if self.scale > 1 else None, "label": self.visible}
         recipe = {"schema": 1, "dramatis": version(), **recipe, **looks}
-        data = mark.sign(data, media_type, recipe, version())
+        data = mark.sign(data, media_type, recipe, version(), composite)
         path = self.path / f"{name}.png" if self.is_folder else self.path
         write(path, data)
         self.written.append({"path": str(path), "sha256": hashlib.sha256(data).hexdigest(), "recipe": recipe})

@@ -21,14 +21,16 @@ from inference import quiet, tracks, weights
 from inference.errors import UserError
 from inference.faces import Face, FaceDetector
 from inference.footage import Footage
+from inference.media import MediaError
 
-VERSION = 1  # of what is found: another one, and nothing cached is used
+VERSION = 2  # of what is found: another one, and nothing cached is used
 EVERY = 5  # frames, of which one is looked at
 LOOK = 1280  # pixels of the longer side at which faces are looked for
 SIZES = (320, 640, 1280)
 STILL_LOOK = 2560
 PATIENCE = 3  # frames in which a face may be missed before its track ends
 LEAST_SIGHTINGS = 2  # a face seen less often in a video is none
+PASSING = 5  # whoever is there for less than a fifth of another's time only passes by
 CUT = 35.0  # levels between frames that follow each other: another shot
 RULES = ("largest", "leftmost", "rightmost", "middle")
 ROUND = 1500  # frames: so many are looked at, or twice, four times, ... so many
@@ -67,18 +69,33 @@ def prepare(
     that is nowhere is a `UserError`.
     """
     check_rule(who)
-    upto = ROUND
-    while upto < wanted:
-        upto *= 2
+    upto = looked_at(wanted)
     place = _place(footage, upto, who, every) if cached else None
     found = _cached(place) if place else None
     if found is None:
         found = _find(footage, upto, who, every, watch)
         if place:
-            _keep(place, found)
+            try:
+                _keep(place, found)
+            except OSError as error:  # full, or nobody's to write to: the next time it is found anew
+                why = (error.strerror or str(error)).lower()
+                footage.notes.append(f"the faces found are not kept: {place.parent} cannot be written ({why})")
     if (found.owner < 0).all():
+        if _point(who) and found.most:
+            raise UserError(
+                f"--who {who}: no face of {footage.path} is there: give a point on one, of {footage.width}x"
+                f"{footage.height} pixels"
+            )
         raise UserError(f"--face {footage.path}: no face was found in it: give one whose face is seen from the front")
     return found
+
+
+def looked_at(wanted: int) -> int:
+    """Give in how many frames a face is looked for: so that a sound little longer finds it in the cache."""
+    upto = ROUND
+    while upto < wanted:
+        upto *= 2
+    return upto
 
 
 def check_rule(who: str) -> None:
@@ -163,14 +180,14 @@ def _find(footage: Footage, upto: int, who: str, every: int, watch: Callable[[It
         boxes[track.first : track.end] = tracks.smooth(track.array()) * scale
         owner[track.first : track.end] = row
     shown = [row for row in range(len(kept)) if (owner == row).any()]
-    speech = quiet.speech_of(footage)
+    speech = quiet.speech_of(footage, watcher.count)
     rest = [_at_rest(footage, boxes, owner, row, watcher.looks, kept[row], speech) for row in shown]
     owner = np.array([shown.index(row) if row >= 0 else -1 for row in owner.tolist()], np.int32)
     return Prepared(boxes, owner, np.stack(rest) if rest else np.zeros((0, 96, 96, 3), np.uint8), watcher.most)
 
 
 def _ranked(found: list[tracks.Track], kept: list[int], who: str, footage: Footage, scale: float) -> list[int]:
-    """Order tracks by how well the rule fits them, the best first; with a point, only those near it."""
+    """Choose tracks of one person a shot, those that the rule fits best first; with a point, only those near it."""
     medians = {index: np.median(found[index].array(), axis=0) * scale for index in kept}
     point = _point(who)
 
@@ -184,7 +201,18 @@ def _ranked(found: list[tracks.Track], kept: list[int], who: str, footage: Foota
 
     if point:
         kept = [index for index in kept if rank(index) <= max(medians[index][2:] - medians[index][:2])]
-    return sorted(kept, key=rank)
+    chosen: list[int] = []
+    for index in sorted(kept, key=rank):
+        if not any(_beside(found[index], found[better]) for better in chosen):
+            chosen.append(index)
+    return chosen
+
+
+def _beside(track: tracks.Track, better: tracks.Track) -> bool:
+    """Tell whether a face is seen beside a better one: it is somebody else's, and stays so when that one is lost."""
+    together = min(track.end, better.end) - max(track.first, better.first)
+    # In a dissolve two people are seen together for a moment of both their times.
+    return 2 * together >= min(len(track), len(better)) and PASSING * len(better) >= len(track)
 
 
 def _at_rest(
@@ -199,7 +227,9 @@ def _at_rest(
     """Cut out the face where its mouth is most at rest."""
     there = np.flatnonzero(owner == row)
     frame = looks.quietest(track, there, speech, float(footage.fps))
-    picture = next(footage.read(frame, 1))
+    picture = next(footage.read(frame, 1), None)
+    if picture is None:
+        raise MediaError("corrupt", f"frame {frame} was there before and is no longer")
     return tracks.crop(picture, tuple(boxes[frame].tolist()))
 
 

@@ -77,13 +77,16 @@ def pose(face: Face) -> tuple[float, float]:
     return float((nose[0] - middle[0]) / max(width, 1.0)), float((nose[1] - middle[1]) / max(height, 1.0))
 
 
-def speech_of(footage: Footage) -> np.ndarray | None:
-    """Tell where somebody speaks in a video's own sound: a probability for each frame of 25 fps; None without sound."""
+def speech_of(footage: Footage, frames: int) -> np.ndarray | None:
+    """Tell where somebody speaks in the sound of a video's first frames: a probability for each frame of 25 fps.
+
+    None without sound.
+    """
     if footage.still is not None:
         return None
     stream, found = audio.SpeechStream(), []
     try:
-        for block in audio.blocks(footage.path):
+        for block in audio.blocks(footage.path, seconds=float(frames / footage.fps)):
             found.append(stream.push(block))
     except MediaError:
         if not found:

@@ -16,6 +16,7 @@ except ImportError:
     raise UserError("sound needs PyAV, which is not installed: `pip install av`") from None
 
 RATE = 48_000
+FLOATS = ("flt", "dbl")  # formats whose samples may be no numbers, which no encoder takes
 
 
 class Soundtrack:
@@ -37,6 +38,7 @@ class Soundtrack:
         self.layout = "mono" if self.stream.codec_context.channels == 1 else "stereo"
         self.channels = 1 if self.layout == "mono" else 2
         self.given = 0  # samples
+        self.skip = 0  # so many of the next ones were given already
 
     def close(self) -> None:
         self.container.close()
@@ -47,34 +49,31 @@ class Soundtrack:
         Time zero is `audio.decode`'s: that of the file's first picture, where it shows any. What begins later is
         preceded by silence, and broken packets become silence.
         """
-        zero, expected, resampler = zero_of(self.container, self.stream), None, None
+        zero, expected, resampler, known = zero_of(self.container, self.stream), None, None, None
         for frame in self._frames():
             time = expected if frame.pts is None else frame.pts * (frame.time_base or self.stream.time_base)
             time = zero or Fraction(0) if time is None else time
             zero = time if zero is None else zero
-            if expected is None or abs(time - expected) > JUMP:
+            kind = (frame.format.name, frame.layout.name, frame.sample_rate)  # which may change in the middle
+            if expected is None or kind != known or abs(time - expected) > JUMP:
                 yield from self._resampled(resampler, None)
                 resampler = av.AudioResampler("fltp", self.layout, RATE)
-                expected = time
+                expected, known = time, kind
                 yield from self._silence(round((time - zero) * RATE))
-                skipped = max(0, self.given - round((time - zero) * RATE))
+                self.skip = max(0, self.given - round((time - zero) * RATE))
             expected += Fraction(frame.samples, frame.sample_rate)
             frame.pts = None  # the resampler counts for itself
-            for block in self._resampled(resampler, frame):
-                kept = block[:, skipped:]
-                skipped -= block.shape[1] - kept.shape[1]
-                if kept.shape[1]:
-                    self.given += kept.shape[1]
-                    yield kept
-        for block in self._resampled(resampler, None):
-            self.given += block.shape[1]
-            yield block
+            yield from self._resampled(resampler, frame)
+        yield from self._resampled(resampler, None)
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         try:
             for packet in self.container.demux(self.stream):
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        if frame.format.name.startswith(FLOATS) and not np.isfinite(frame.to_ndarray()).all():
+                            return  # nor is it heard any further
+                        yield frame
                 except (av.error.FFmpegError, ValueError):
                     continue  # its time passes in silence; whether that is too much, `audio.blocks` has said
         except (av.error.FFmpegError, ValueError):
@@ -87,5 +86,10 @@ class Soundtrack:
             yield np.zeros((self.channels, gap), np.float32)
 
     def _resampled(self, resampler: av.AudioResampler | None, frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
-        if resampler is not None:
-            yield from (resampled.to_ndarray() for resampled in resampler.resample(frame))
+        for resampled in resampler.resample(frame) if resampler else ():
+            block = resampled.to_ndarray()
+            kept = block[:, self.skip :]
+            self.skip -= block.shape[1] - kept.shape[1]
+            if kept.shape[1]:
+                self.given += kept.shape[1]
+                yield kept

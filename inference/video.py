@@ -8,6 +8,7 @@
 Whatever is broken in a file is a `MediaError` with a reason.
 """
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ BT709 = 1  # of ISO/IEC 23001-8, for primaries, transfer and matrix alike
 UNSPECIFIED = 2
 # Containers that hold their own bytes; none of the lists that send a reader to other files and addresses.
 FORMATS = "mov,matroska,webm,avi,mpeg,mpegvideo,mpegts,flv,ogg,asf,gif,apng"
+GUESSING = {"mpeg", "mpegvideo"}  # behind a seek, the times of their frames are guesses
+SEEK_BACK = (1, 12)  # s before the frame wanted: where a seek leads behind it, from further away, then from the start
 MOST_PIXELS = 4096 * 2304
 MOST_SECONDS = 4 * 3600
 FASTEST = 60  # what a rate is believed up to: above are time bases, not rates
@@ -143,15 +146,19 @@ class _Reader:
     def __init__(self, path: Path, most_pixels: int) -> None:
         if path.stat().st_size == 0:
             raise MediaError("empty", "an empty file")
-        try:
-            # Not the bare path: what looks like an address would be fetched.
-            self.container = av.open(f"file:{path}", options={"format_whitelist": FORMATS})
-        except (av.error.FFmpegError, ValueError) as error:
-            raise _unreadable(path, error) from None
+        self.path = path
         self.most_pixels = most_pixels
+        self.extent: tuple[int, int] | None = None
+        self._open()
+
+    def _open(self) -> None:
         self.broken = 0
         self.reached = Fraction(0)  # the end of the last frame that was decoded
-        self.extent: tuple[int, int] | None = None
+        try:
+            # Not the bare path: what looks like an address would be fetched.
+            self.container = av.open(f"file:{self.path}", options={"format_whitelist": FORMATS})
+        except (av.error.FFmpegError, ValueError) as error:
+            raise _unreadable(self.path, error) from None
         try:
             self.stream = self._video()
             self.decoder = self._decoder()
@@ -206,9 +213,23 @@ class _Reader:
     def decode(self, since: Fraction = Fraction(0)) -> Iterator[_Timed]:
         """Give frames with their times, never going back; from `since` or a while before."""
         start = self.stream.start_time
-        base = self.stream.time_base
-        if since and start is not None:
-            self.container.seek(max(start, int(start + (since - 1) / base)), stream=self.stream, backward=True)
+        timed = self._timed()
+        seeks = since and start is not None and self.container.format.name not in GUESSING
+        for back in SEEK_BACK if seeks else ():
+            ahead = max(start, int(start + (since - back) / self.stream.time_base))
+            with contextlib.suppress(av.error.FFmpegError):  # what cannot be sought in is read from its beginning
+                self.container.seek(ahead, stream=self.stream, backward=True)
+            first = next(timed, None)
+            if first is not None and first.begins <= since:
+                yield first
+                break
+            self.container.close()  # the seek led behind it, as it may in MPEG-TS, which has no index
+            self._open()
+            timed = self._timed()
+        yield from timed
+
+    def _timed(self) -> Iterator[_Timed]:
+        start, base = self.stream.start_time, self.stream.time_base
         zero = None if start is None else start * base
         for frame in self._decoded():
             time = self.reached if frame.pts is None else frame.pts * (frame.time_base or base)

@@ -112,7 +112,7 @@ def publish(
     clips = [shift(clip, _content(talks, clip))[0] for clip in kept]
     built, target = work / "out", Path("data/processed") / corpus
     shutil.rmtree(built, ignore_errors=True)
-    print_of = stage.fingerprint(talks.fingerprint, expert.sha256, settings.model_dump(mode="json"))
+    print_of = stage.fingerprint(talks.fingerprint, expert.sha256, [(clip.id, clip.av_offset) for clip in clips])
     about = {"name": expert.name, "sha256": expert.sha256}
     talkpacks.write(built, clips, _moved(talks, kept), sorted([*before, *rejects]), print_of, about)
     stage.publish(built, target)

@@ -25,7 +25,7 @@ from scraping import stage
 from scraping.workers import Died, Workers
 
 OF_THE_TABLE = {"root", "layout", "workers", "splits", "rights", "notation"}  # what changes no clip, only its row
-PASSING = ("missing-file",)  # faults of the folder: looked at again by each run
+PASSING = ("missing-file", "not-readable")  # faults of the folder: looked at again by each run
 
 
 @stage.command("preprocessing/talks")

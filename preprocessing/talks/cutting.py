@@ -75,13 +75,15 @@ class Cutter:
             row["pieces"] = [_piece_rejected(error.reason, str(error), None)]
         except FileNotFoundError as error:
             row["pieces"] = [_piece_rejected("missing-file", f"{error.filename} has gone", None)]
+        except PermissionError as error:
+            row["pieces"] = [_piece_rejected("not-readable", f"{error.filename} may not be read", None)]
         row["took"] = time.process_time() - started
         return row
 
     def _cut(self, task: Task, row: dict) -> Iterator[dict]:
         take, settings = task.take, self.settings
         about = video.probe(take.video, settings.most_pixels, settings.most_seconds)
-        samples = audio.decode(take.audio, take.start, take.seconds, settings.most_seconds)
+        samples = audio.decode(take.audio, _first(take) / FPS, take.seconds, settings.most_seconds)
         heard = len(samples) // SAMPLES
         if heard < settings.frames[0]:
             needed = settings.frames[0] / FPS
@@ -126,8 +128,7 @@ class Cutter:
     def _frames(self, take: Take, count: int | None = None, longest: int | None = None) -> Iterator[np.ndarray]:
         if count is None and take.seconds is not None:
             count = round(take.seconds * FPS)
-        first = round(take.start * FPS)
-        return video.frames(take.video, RATE, self.settings.most_pixels, first, count, longest=longest)
+        return video.frames(take.video, RATE, self.settings.most_pixels, _first(take), count, longest=longest)
 
     def _chosen(self, followed: Sequence[Track], take: Take, seen: int) -> list[Track]:
         """Choose whose face it is: in each stretch of time the largest for longest, or whom the take's boxes show."""
@@ -183,7 +184,7 @@ class Cutter:
         gates = self.settings
         greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in content.frames[::BLUR_EVERY]]
         blur = float(np.median([quality.blur(grey) for grey in greys]))
-        start = (round(take.start * FPS) + segment.first) / FPS
+        start = (_first(take) + segment.first) / FPS
         if blur > gates.face.blur:
             return _piece_rejected("blurred", f"a blurred face, {blur:.2f} of 1", start)
         part = self.folder / f"{name}.part"
@@ -223,6 +224,11 @@ def _piece_rejected(reason: str, detail: str, start: float | None) -> dict:
 def _sha256(path: Path, modified: int) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _first(take: Take) -> int:
+    """Give the frame at which a take begins, for the picture and for the sound."""
+    return round(take.start * FPS)
 
 
 def _scaled(face: Face, by: float) -> Face:
@@ -290,7 +296,7 @@ def _turn(face: Face) -> float:
 def _parts(segment: Segment, most: int, speech: np.ndarray) -> Iterator[Segment]:
     """Cut what is longer than a clip into even parts, each cut moved to the quietest frame near it."""
     count = -(-len(segment) // most)
-    reach = min(QUIET, (most - len(segment) // count) // 2)
+    reach = min(QUIET, (most - -(-len(segment) // count)) // 2)
     edges = [segment.first]
     for number in range(1, count):
         even = segment.first + number * len(segment) // count

@@ -80,14 +80,20 @@ def read_text(path: Path) -> str | None:
     None where the file holds no text: it is in neither UTF-8 nor the older Korean code page.
     """
     with open(path, "rb") as stream:
-        data = stream.read(MOST_TEXT_BYTES)
+        lines = _lines(stream.read(MOST_TEXT_BYTES))
+    if not lines:
+        return None
+    said = next((line.split(":", 1)[1] for line in lines if line.startswith("Text:")), lines[0])
+    return " ".join(said.split()) or None
+
+
+def _lines(data: bytes) -> list[str] | None:
+    """Decode lines of UTF-8 or of the older Korean code page, NFC; None where they are neither."""
     for encoding in ("utf-8-sig", "cp949"):
         try:
-            lines = nfc(data.decode(encoding)).splitlines()
+            return nfc(data.decode(encoding)).splitlines()
         except UnicodeDecodeError:
             continue
-        said = next((line.split(":", 1)[1] for line in lines if line.startswith("Text:")), lines[0] if lines else "")
-        return " ".join(said.split()) or None
     return None
 
 
@@ -97,8 +103,10 @@ def read_lists(root: Path) -> dict[str, str]:
     for split in sorted(SPLITS, key=HELD_OUT_FIRST.__getitem__):
         for path in (root / f"{split}.txt", root / "filelists" / f"{split}.txt"):
             if path.is_file():
-                lines = (line.strip() for line in nfc(path.read_text("utf-8-sig")).splitlines())
-                found = {line: split for line in lines if line} | found
+                lines = _lines(path.read_bytes())
+                if lines is None:
+                    raise UserError(f"{path} is no list that can be read: save it as UTF-8, a clip a line")
+                found = {line.strip(): split for line in lines if line.strip()} | found
     return found
 
 

@@ -1,7 +1,9 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -325,3 +327,22 @@ def test_the_package_offers_its_few_names():
     assert (Avatars, grid, load) == (avatars.Avatars, avatars.grid, bundles.load)
     with pytest.raises(ImportError):
         from inference import nothing_of_that_name  # noqa: F401
+
+
+def test_a_command_that_is_told_to_end_clears_up_as_one_that_is_interrupted(monkeypatch, capsys):
+    def half_done(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            print("cleared up")
+
+    monkeypatch.setattr(cli, "app", half_done)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["doctor"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == cli.INTERRUPTED
+    assert capsys.readouterr().out == "cleared up\n"

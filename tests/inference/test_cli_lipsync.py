@@ -13,6 +13,7 @@ from PIL import Image
 
 from inference import bundle as bundles
 from inference import cli, cli_lipsync, mark, video
+from inference.media import MediaError
 from inference.networks.wav2lip import Generator, Wav2LipConfig
 from inference.soundtrack import Soundtrack
 
@@ -88,6 +89,7 @@ def test_a_picture_says_a_sound_and_the_video_is_marked(face, tone, capsys):
     assert verdict.recipe["consent"] == {"statement": "her own word, 2026-11-20"}
     assert verdict.recipe == file["recipe"]
     assert (file["frames"], file["without_face"]) == (25, [])
+    assert (file["width"], file["height"]) == (160, 160)  # of 161: the video has no odd sides
     assert video.probe(Path("talking.mp4")).audio
     assert lengths("talking.mp4") == pytest.approx([1, 1], abs=0.02)
     assert sorted(os.listdir()) == ["config", "face.png", "say.wav", "talking.mp4"]
@@ -124,6 +126,20 @@ def test_a_preview_is_the_frame_of_the_video(face, tone):
     shown, preview = list(video.frames(Path("x.mp4")))[15], np.asarray(Image.open("x.png"))[:160, :160]
     assert np.abs(shown.astype(int) - preview).mean() < 4
     assert mark.read(Path("x.png")).recipe["frame"] == 15
+    assert b"compositeWithTrainedAlgorithmicMedia" in Path("x.png").read_bytes()
+
+
+def test_what_a_video_is_made_from_is_never_overwritten(film, tone, portrait, capsys):
+    Image.fromarray(portrait(1, 160)).save("a.png")
+    os.mkdir("faces")
+    for name in ("a.mp4", "faces/b.mp4"):
+        film(name, [portrait(1, 160)] * 5)
+    tone("say.wav", 0.2)
+    before = [Path(name).read_bytes() for name in ("a.png", "a.mp4", "faces/b.mp4")]
+    assert "--face a.mp4" in refused(capsys, "-f", "a.mp4", "-a", "say.wav", "-o", "a.mp4")
+    assert "--face a.png" in refused(capsys, "-f", "a.png", "-a", "say.wav", "-o", "a.mp4", "--preview")
+    dramatis("-f", "faces", "-a", "say.wav", "-o", "faces", code=2)
+    assert [Path(name).read_bytes() for name in ("a.png", "a.mp4", "faces/b.mp4")] == before
 
 
 def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, tone, capsys):
@@ -132,13 +148,35 @@ def test_a_folder_is_matched_by_name_and_what_cannot_be_made_is_told(portrait, t
     for name in ("민지", "lonely"):
         Image.fromarray(portrait(1, 160)).save(f"faces/{name}.png")
     Path("faces/broken.mp4").write_text("words")
-    for name in ("민지", "broken"):
+    for name in ("민지", "broken", "nobody"):
         tone(f"sounds/{name}.wav", 0.3)
     dramatis("-f", "faces", "-a", "sounds", "-o", "dubbed/", "--json", code=2)
-    told = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert "1 of 3 sounds are said by no face: nobody.wav" in printed.err
     assert [file["path"] for file in told["files"]] == ["dubbed/민지.mp4"]
     assert [Path(failure["face"]).name for failure in told["failed"]] == ["lonely.png", "broken.mp4"]
     assert os.listdir("dubbed") == ["민지.mp4"]
+
+
+def test_one_that_fails_in_the_middle_is_told_and_the_others_are_made(portrait, tone, capsys, monkeypatch):
+    os.mkdir("faces")
+    for number in range(3):
+        Image.fromarray(portrait(1, 160)).save(f"faces/{number}.png")
+    errors = iter([MediaError("corrupt", "gone"), OSError(28, "No space left on device"), None])
+
+    def write(writer: video.Writer, picture: np.ndarray) -> None:
+        if error := next(errors, None):
+            raise error
+        written(writer, picture)
+
+    written = video.Writer.write
+    monkeypatch.setattr(video.Writer, "write", write)
+    dramatis("-f", "faces", "-a", str(tone("say.wav", 0.2)), "-o", "out", code=2)
+    assert os.listdir("out") == ["2.mp4"]
+    said = capsys.readouterr().err
+    assert "gone (corrupt)" in said
+    assert "No space left" in said
 
 
 def test_a_folder_is_gone_on_with_where_it_was_left(portrait, tone, capsys):
@@ -148,7 +186,9 @@ def test_a_folder_is_gone_on_with_where_it_was_left(portrait, tone, capsys):
     os.mkdir("out")
     Path("out/1.mp4").write_bytes(b"made before")
     dramatis("-f", "faces", "-a", str(tone("say.wav", 0.3)), "-o", "out", "--resume", "--json")
-    assert [file["path"] for file in json.loads(capsys.readouterr().out)["files"]] == ["out/2.mp4"]
+    printed = capsys.readouterr()
+    assert [file["path"] for file in json.loads(printed.out)["files"]] == ["out/2.mp4"]
+    assert "1 of 2 were there already" in printed.err
     assert Path("out/1.mp4").read_bytes() == b"made before"
 
 
@@ -222,6 +262,8 @@ def test_what_is_missing_or_wrong_is_one_line(face, film, tone, capsys, portrait
         ("-f", face, "-a", "say.wav", "--fps", "5"): "--fps",
         ("-f", face, "-a", "say.wav", "--second", "1"): "--preview",
         ("-f", face, "-a", "say.wav", "--preview", "--second", "9"): "--second",
+        ("-f", face, "-a", "say.wav", "--preview", "--second", "nan"): "--second 'nan' must be a number",
+        ("-f", face, "-a", "say.wav", "--preview", "--second", "inf"): "--second 'inf' must be a number",
         ("-f", face, "-a", "say.wav", "--bundle", "nowhere"): "nowhere",
         ("-f", face, "-a", "say.wav", "--resume"): "--resume",
         ("-f", face, "-a", "say.wav", "--consent", " "): "--consent",
@@ -239,6 +281,14 @@ def test_help_and_mistakes_wait_for_no_network():
     code = "import sys; from inference import cli; cli.run(['lipsync', '--face', 'gone', '--audio', 'gone'])\n"
     code += "sys.exit('torch' in sys.modules or 'cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=100).returncode == 0
+
+
+def test_the_search_for_the_face_tells_of_all_frames_that_it_looks_at(film, tone, portrait, monkeypatch):
+    film("face.mp4", [portrait(1, 160)] * 12)
+    told = []
+    monkeypatch.setattr(cli_lipsync, "watched", lambda items, total, label: told.append((label, total)) or items)
+    dramatis("-f", "face.mp4", "-a", str(tone("say.wav", 0.2)))
+    assert told == [("looking for the face", 12), ("speaking", 5)]
 
 
 def test_progress_tells_how_long_is_left(monkeypatch):

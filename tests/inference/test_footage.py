@@ -29,6 +29,14 @@ def test_backwards_it_is_read_in_pieces_that_fit_into_memory(film, monkeypatch):
     assert levels(seen.swing(12, 9, first=13)) == [(number, number) for number in range(9, 0, -1)]
 
 
+def test_where_less_comes_on_the_way_back_each_frame_keeps_its_number(film, monkeypatch):
+    shown = footage.load(film("x.mp4", [grey(20 * number) for number in range(6)]))
+    read = shown.read
+    monkeypatch.setattr(shown, "read", lambda first, count: islice(read(first, count), count - 1 if first else count))
+    assert [number for number, _ in shown.swing(6, 9)] == [0, 1, 2, 3, 4, 5, 4, 3, 2]
+    assert levels(shown.swing(6, 9))[6:] == [(4, 6), (3, 6), (2, 4)]
+
+
 def test_a_video_of_one_frame_stands_still(film):
     assert levels(footage.load(film("x.mp4", [grey(100)])).swing(1, 3)) == [(0, 10)] * 3
 

@@ -4,6 +4,7 @@ import pytest
 from inference import footage, prepared
 from inference.errors import UserError
 from inference.faces import FaceDetector
+from inference.media import MediaError
 
 EDGE = 160
 
@@ -53,6 +54,14 @@ def test_of_several_faces_the_rule_or_the_point_chooses(film, portrait, who, x):
     assert np.abs(middles(found) - x).max() < 15
 
 
+def test_nobody_takes_over_from_the_chosen_one_who_looks_away(film, portrait):
+    both = scene((portrait(1, 120), 10), (portrait(2, EDGE), 240))
+    pictures = [both] * 12 + [scene((portrait(2, EDGE), 240))] * 12 + [both] * 6
+    found = found_in(film("x.mp4", pictures), who="leftmost")
+    assert np.nanmax(middles(found)) < 100
+    assert (found.owner < 0).tolist() == [False] * 12 + [True] * 12 + [False] * 6
+
+
 def test_another_shot_shows_another_person_at_rest(film, portrait):
     pictures = [scene((portrait(1, EDGE), 20))] * 12 + [255 - scene((255 - portrait(2, EDGE), 300))] * 12
     found = found_in(film("x.mp4", pictures))
@@ -80,6 +89,22 @@ def test_a_broken_file_in_the_cache_is_no_obstacle(film, portrait, cache):
     assert np.array_equal(found_in(path).boxes, first.boxes)
 
 
+def test_a_video_that_breaks_behind_a_seek_is_told_by_its_reason(film, portrait, monkeypatch):
+    shown = footage.load(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3))
+    read = shown.read
+    monkeypatch.setattr(shown, "read", lambda *at, **how: iter(()) if at else read(**how))
+    with pytest.raises(MediaError, match="no longer"):
+        prepared.prepare(shown, 1, cached=False)
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_no_obstacle(film, portrait, cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where the folder should be")
+    shown = footage.load(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3))
+    assert len(prepared.prepare(shown, 1)) == 3
+    assert "cannot be written" in shown.notes[0]
+
+
 def test_nothing_is_kept_where_nothing_is_to_be(film, portrait, cache):
     found_in(film("x.mp4", [scene((portrait(1, EDGE), 20))] * 3), cached=False)
     assert not cache.exists()
@@ -88,6 +113,11 @@ def test_nothing_is_kept_where_nothing_is_to_be(film, portrait, cache):
 def test_a_video_in_which_nobody_is_seen_is_told_in_a_line(film):
     with pytest.raises(UserError, match="no face was found"):
         found_in(film("x.mp4", [scene()] * 8))
+
+
+def test_a_point_beside_all_faces_is_told_as_such(film, portrait):
+    with pytest.raises(UserError, match=r"--who 470,10: no face of .*480x200 pixels"):
+        found_in(film("x.mp4", [scene((portrait(1, 120), 10))] * 6), who="470,10")
 
 
 @pytest.mark.parametrize("who", ["tallest", "3", "1,2,3", "a,b", "-1,4"])

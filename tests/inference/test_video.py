@@ -74,6 +74,19 @@ def test_reading_from_the_middle_gives_the_same_frames(tmp_path):
     assert numbers(path, Fraction(25), first=3, step=7) == whole[3::7]
 
 
+@pytest.mark.parametrize(("name", "codec"), [("x.ts", "libx264"), ("x.mpg", "mpeg1video")])
+def test_without_an_index_the_frames_from_the_middle_are_the_same(tmp_path, name, codec):
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"g": "12", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 64, 48, "yuv420p", 2_000_000
+        for number in range(75):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(striped(number), format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = numbers(tmp_path / name, Fraction(25))
+    for first in (1, 20, 45, 60, 70):
+        assert numbers(tmp_path / name, Fraction(25), first=first, count=3) == whole[first : first + 3]
+
+
 @pytest.mark.parametrize(("turn", "corner"), [(0, "ul"), (90, "ll"), (180, "lr"), (-90, "ur")])
 def test_a_rotation_tag_turns_the_picture_upright(tmp_path, turn, corner):
     path = steady(tmp_path / "x.mp4", 2, turn=turn)

@@ -105,8 +105,11 @@ def test_the_stage_sweeps_shifts_and_packs_and_goes_on_where_it_was(expert, monk
     assert [reject.reason for reject in talkpacks.rejects(PROCESSED)] == ["far-out-of-sync", "no-face"]
     assert "-2: 1, +3: 1" in capsys.readouterr().out
     monkeypatch.setattr(offsets, "sweep", None)  # whatever was swept is not swept again
+    sync.main(config("sync.device=cpu"))
+    assert talkpacks.read(PROCESSED).fingerprint == pack.fingerprint
     sync.main(config("sync.most=15"))
     assert len(talkpacks.read(PROCESSED).clips) == 4
+    assert talkpacks.read(PROCESSED).fingerprint != pack.fingerprint
 
 
 def test_a_real_network_is_read_from_its_bundle(expert):

@@ -112,6 +112,13 @@ def test_a_file_that_has_gone_is_a_reject(cut, tmp_path):
     assert reasons(cut(tmp_path / "gone.mp4")) == ["missing-file"]
 
 
+def test_a_file_that_may_not_be_read_is_a_reject_and_no_end_of_the_others(cut, tmp_path, monkeypatch):
+    (tmp_path / "x.mp4").write_bytes(b"locked")
+    locked = PermissionError(13, "Permission denied", "x.mp4")
+    monkeypatch.setattr(cutting, "_sha256", lambda *_: (_ for _ in ()).throw(locked))
+    assert reasons(cut(tmp_path / "x.mp4")) == ["not-readable"]
+
+
 def test_a_cut_ends_a_clip_though_the_face_stays_in_its_place(film, cut, tmp_path):
     path = film(tmp_path / "x.mp4", 60, edges=(220, 160), shots=(RIGHT, RIGHT))
     pieces = kept(cut(path, whole=False))
@@ -137,6 +144,12 @@ def test_a_part_of_a_long_video_is_read_from_its_own_time(film, cut, tmp_path):
     (piece,) = kept(cut(path, start=1.0, seconds=1.0))
     assert (piece["start"], piece["frames"]) == (1.0, 25)
     assert (piece["box"][0] + piece["box"][2]) / 2 == pytest.approx(80, abs=3)
+
+
+def test_between_two_frames_sound_begins_where_the_picture_does(film, cut, tmp_path):
+    path = film(tmp_path / "x.mp4", 60)
+    mels = [cutting.read(tmp_path / kept(cut(path, start=start, seconds=1.0))[0]["file"]).mel for start in (1, 1.019)]
+    assert np.array_equal(*mels)
 
 
 def test_the_face_is_the_one_that_the_label_shows_whatever_the_order_of_its_axes(film, cut, tmp_path):
@@ -177,6 +190,14 @@ def test_parts_are_cut_at_the_quietest_frame_near_the_middle():
     speech[17] = 0
     parts = list(cutting._parts(Segment(0, 40, np.zeros((40, 4))), 25, speech))
     assert [(part.first, part.end) for part in parts] in ([(0, 18), (18, 40)], [(0, 17), (17, 40)])
+
+
+def test_no_part_is_longer_than_a_clip_wherever_it_is_quiet():
+    speech = np.ones(746)
+    speech[[247, 498]] = 0
+    parts = list(cutting._parts(Segment(0, 746, np.zeros((746, 4))), 250, speech))
+    assert max(map(len, parts)) <= 250
+    assert sum(map(len, parts)) == 746
 
 
 def test_a_passer_by_for_a_moment_is_no_second_speaker():

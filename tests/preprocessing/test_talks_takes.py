@@ -86,6 +86,14 @@ def test_lists_are_honoured_and_what_they_name_wrongly_is_told(tmp_path):
     }
 
 
+def test_a_list_is_read_in_the_older_korean_code_page_and_refused_in_none(tmp_path):
+    (tmp_path / "train.txt").write_bytes("민지/00001\n".encode("cp949"))
+    assert takes.read_lists(tmp_path) == {"민지/00001": "train"}
+    (tmp_path / "val.txt").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(UserError, match=r"val\.txt is no list"):
+        takes.read_lists(tmp_path)
+
+
 def test_links_out_of_the_tree_are_not_followed(tmp_path):
     lay(tmp_path, "elsewhere/1.mp4", "tree/main/s1/1.mp4")
     main = tmp_path / "tree/main"

@@ -1,11 +1,14 @@
 """Reading a mouth's opening off its pixels, on faces drawn so that it is known."""
 
 import json
+from dataclasses import replace
+from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
 
+from inference import video
 from preprocessing.talkpacks import Clip
 from training.metrics import mouths, mouthtruth
 
@@ -126,6 +129,16 @@ def test_truth_is_taken_at_the_times_of_a_clips_frames(truth):
     assert aligned.opening[[0, 1, 24]] == pytest.approx([0.2, 0.22, 0.68])
     assert aligned.closed.tolist() == [True] * 10 + [False] * 15
     assert aligned.mouth[5, 0] == 30
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30, 50])
+def test_truth_is_that_of_the_frame_that_the_pack_shows(truth, fps, tmp_path):
+    with video.Writer(tmp_path / "x.mp4", 32, 32, Fraction(fps)) as writer:
+        for number in range(fps):
+            writer.write(np.full((32, 32, 3), 5 * number, np.uint8))
+    shown = [round(float(picture.mean()) / 5) for picture in video.frames(tmp_path / "x.mp4", Fraction(25))]
+    rows = mouthtruth.align(replace(truth, fps=fps, opening=np.arange(fps)), clip(0, 25)).opening
+    assert rows.tolist() == shown
 
 
 def test_sounds_that_are_not_wholly_in_a_clip_are_left_out(truth):

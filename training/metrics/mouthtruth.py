@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.video import EARLY
 from preprocessing.talkpacks import FPS, Clip
 
 SETTLING = 0.12  # seconds at the ends of a silence in which lips are still, or already, on their way
@@ -58,7 +59,8 @@ def _truth(clip: dict) -> Truth:
 def align(truth: Truth, clip: Clip) -> Aligned:
     """Give the truth at the frames of a clip, which begins somewhere in its video."""
     times = clip.start + np.arange(clip.frames) / FPS
-    rows = np.clip(np.round(times * truth.fps).astype(int), 0, len(truth.opening) - 1)
+    shown = np.floor((times + float(EARLY) / FPS) * truth.fps)  # as `video.frames` chose them for the pack
+    rows = np.clip(shown.astype(int), 0, len(truth.opening) - 1)
     silent = np.zeros(clip.frames, bool)
     for start, end in truth.silences:
         silent |= (times >= start + SETTLING) & (times + 1 / FPS <= end - SETTLING + NEAR)

@@ -10,13 +10,11 @@ from typing import Any
 import pydantic
 from torch import Tensor, nn
 
-from inference import manifest as manifests
 from inference.networks.wav2lip import EDGE, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import FPS, SPLITS, Talks
 from training import provenance
 from training.wav2lip import starting
 
-WIDEST = {"sync": "audio_encoder.13.conv_block.0.weight", "lipsync": "audio_encoder.12.conv_block.0.weight"}
 BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
 PUBLISHED_MEL = {"sync": {"padding": "reflect", "lead": 0}, "lipsync": {"padding": "reflect", "lead": -1}}
 
@@ -89,14 +87,6 @@ class Trained:
     @property
     def long(self) -> str:
         return f"{self.run.steps} steps" if self.run else "brought"
-
-
-def width_of(state: Mapping[str, Tensor], task: str) -> float:
-    """Read a network's width off its widest layer of sound; 1 where that is not there, or is no width."""
-    layer = state.get(WIDEST[task])
-    width = len(layer) / 512 if layer is not None and layer.ndim else 1.0
-    low, high = manifests.BOUNDS["wav2lip"]["width"]
-    return width if low <= width <= high else 1.0
 
 
 def describe(name: str, version: str, half: bool, trained: Trained, talks: Talks | None, metrics: Path) -> dict:

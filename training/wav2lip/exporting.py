@@ -25,7 +25,7 @@ from preprocessing.talkpacks import Clip, Talks
 from scraping import stage
 from training import card, shipping, watching
 from training.wav2lip import describing, exhibits, graphs, reference, starting
-from training.wav2lip.describing import KINDS, Kind, Run, Trained, width_of
+from training.wav2lip.describing import KINDS, Kind, Run, Trained
 
 DATA = Path("data")
 MOST_APART = {"sync": 1e-4, "lipsync": 1}  # of the ONNX file: of an embedding, and levels of 255
@@ -100,7 +100,7 @@ def of_run(kind: Kind, folder: Path, world: str) -> Trained:
 
 def of_file(kind: Kind, path: Path) -> Trained:
     """Read a checkpoint that somebody brought: a published one, or one of its names and shapes."""
-    network = kind.build(Wav2LipConfig(width_of(reference.read(path), kind.task)))
+    network = kind.build(Wav2LipConfig(starting.width_of(reference.read(path), kind.task)))
     reference.load(network, path)
     return Trained(kind, network.config.width, network.state_dict(), starting.of_file(path), run=None)
 

@@ -79,11 +79,12 @@ def main(config: DictConfig) -> None:
     ]
     settings = stage.settings(config, key, kind)
     with stage.work(key, config.corpus, config.world, stage.fingerprint(settings.model_dump())) as folder:
-        measure(config.corpus, settings, folder)
+        measure(config, settings, folder)
 
 
-def measure_expert(corpus: str, settings: ExpertSettings, folder: Path) -> None:
+def measure_expert(config: DictConfig, settings: ExpertSettings, folder: Path) -> None:
     """Measure the expert of a run beside its starter and one that learned nothing."""
+    corpus = config.corpus
     talks = talkpacks.read(DATA / "interim" / corpus)
     run = read_run(DATA / "runs" / settings.name, "expert", SyncNet)
     starter = read_starter(DATA / "starters" / "syncnet", "sync")
@@ -100,8 +101,9 @@ def measure_expert(corpus: str, settings: ExpertSettings, folder: Path) -> None:
     _say_expert(figures)
 
 
-def measure_generator(corpus: str, settings: GeneratorSettings, folder: Path) -> None:
+def measure_generator(config: DictConfig, settings: GeneratorSettings, folder: Path) -> None:
     """Measure the generator of a run beside its starter and what no generator made."""
+    corpus = config.corpus
     talks = talkpacks.read(DATA / "processed" / corpus)
     run = read_run(DATA / "runs" / settings.name, "generator", Generator)
     starter = read_starter(DATA / "starters" / "lipsync", "lipsync")
@@ -114,7 +116,8 @@ def measure_generator(corpus: str, settings: GeneratorSettings, folder: Path) ->
         if starter:
             lead = starter.manifest["mel"].get("lead", 0)
             drawers[STARTER] = drawing.Drawer(_ready(starter.network(), settings), lead, settings.drawing.batch)
-        v2 = filmed.Published(Path(settings.syncnet_v2), DATA / "raw" / corpus) if settings.syncnet_v2 else None
+        raw = Path(config.clips.root or DATA / "raw" / corpus).expanduser()  # where the pack's sources lie
+        v2 = filmed.Published(Path(settings.syncnet_v2), raw) if settings.syncnet_v2 else None
         figures, shown = drawing_figures(drawers, _ready(expert.network(), settings), talks, truths, settings, v2)
         stage.publish(strips.write(folder / "strips", shown), target / "strips")
     _write(target / "lipsync.json", figures | heard_by(expert, run) | run.described | _data(talks, settings))

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 
 from inference.errors import UserError, one_line
 
-# Of the published weights, and of what is trained on from them: their data (LRS2) allow no more.
-LICENCE = "research and personal use only, not commercial (Wav2Lip's published weights)"
 MOST_BYTES = 2 * 1024**3  # of a file and of what it unpacks to; the published ones hold their optimizer too: 0.4 GB
 DISTRIBUTED = "module."  # what training on several GPUs puts before every name
 EXPECTED = "expected a checkpoint of Wav2Lip (wav2lip.pth, wav2lip_gan.pth, lipsync_expert.pth) or its safetensors"
@@ -40,14 +38,18 @@ def load(network: nn.Module, path: Path) -> None:
 
     Raises `UserError` with what is missing, unexpected or of another shape.
     """
-    state = read(path)
+    fill(network, read(path), str(path))
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str, way_out: str = "") -> None:
+    """Copy a state dict of `source` into a network: all of it, or, where something does not fit, nothing."""
     own = network.state_dict()
     if trouble := mismatch(state, own):
-        raise UserError(f"{path} holds {describe(state)}, expected {describe(own)}: {trouble}")
+        raise UserError(f"{source} holds {describe(state)}, expected {describe(own)}: {trouble}{way_out}")
     for name, tensor in state.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise UserError(f"{path}: {name} holds values that are not finite: take a copy that is not damaged")
-    network.load_state_dict(state)
+            raise UserError(f"{source}: {name} holds values that are not finite: take a copy that is not damaged")
+    network.load_state_dict(dict(state))
 
 
 def read(path: Path) -> dict[str, Tensor]:

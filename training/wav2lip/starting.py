@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from inference import bundle
+from inference import manifest as manifests
 from inference.errors import UserError
 from inference.networks.wav2lip import GENERATOR_AUDIO, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import Talks
@@ -23,6 +24,7 @@ from training.wav2lip import reference
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
 TASKS = {"expert": "sync", "generator": "lipsync"}
+WIDEST = {"sync": "audio_encoder.13.conv_block.0.weight", "lipsync": "audio_encoder.12.conv_block.0.weight"}
 UNSTATED = "not stated"
 
 
@@ -73,7 +75,7 @@ def expert(source: str) -> tuple[SyncNet, Source]:
         found, state = read(path, "expert")
     else:
         raise UserError(f"wav2lip.expert: {source} is not there: train and export run=syncnet, or give a .pth")
-    network = SyncNet(Wav2LipConfig(_width_of(state)))
+    network = SyncNet(Wav2LipConfig(width_of(state, TASKS["expert"])))
     _load(network, state, source)
     return network.eval().requires_grad_(False), found
 
@@ -147,15 +149,13 @@ def _file(folder: Path, network: str) -> Path:
     return folder / (bundle.MODEL if in_bundle else f"{network}.safetensors")
 
 
+def width_of(state: Mapping[str, Tensor], task: str) -> float:
+    """Read a network's width off its widest layer of sound; 1 where that is not there, or is no width."""
+    layer = state.get(WIDEST[task])
+    width = len(layer) / 512 if layer is not None and layer.ndim else 1.0
+    low, high = manifests.BOUNDS["wav2lip"]["width"]
+    return width if low <= width <= high else 1.0
+
+
 def _load(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load all of a state dict, or say what does not fit."""
-    own = network.state_dict()
-    if trouble := reference.mismatch(state, own):
-        line = f"{source} holds {reference.describe(state)}, expected {reference.describe(own)}: {trouble}"
-        raise UserError(f"{line}; where it is the width, set width to that of the source")
-    network.load_state_dict(dict(state))
-
-
-def _width_of(state: Mapping[str, Tensor]) -> float:
-    """Read the width off an expert's widest layers, of 512 channels at width 1."""
-    return max((len(value) for value in state.values() if value.ndim == 4), default=512) / 512
+    reference.fill(network, state, source, "; where it is the width, set width to that of the source")

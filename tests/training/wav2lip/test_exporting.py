@@ -20,7 +20,7 @@ from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig, to_uin
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Content
 from training import export, provenance, shipping, train
-from training.wav2lip import describing, exhibits, graphs
+from training.wav2lip import describing, exhibits, graphs, starting
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 0.02
@@ -378,5 +378,5 @@ def test_golden_inputs_are_drawn_alike_each_time_and_differ_among_themselves():
 def test_the_width_of_a_network_is_read_off_its_weights(width, run):
     with torch.device("meta"):
         state = NETWORKS[run][1](Wav2LipConfig(width)).state_dict()
-    assert describing.width_of(state, describing.KINDS[run].task) == width
-    assert describing.width_of({}, describing.KINDS[run].task) == 1.0
+    assert starting.width_of(state, describing.KINDS[run].task) == width
+    assert starting.width_of({}, describing.KINDS[run].task) == 1.0

@@ -192,8 +192,12 @@ def test_weights_that_are_not_syncnets_are_refused_before_anything_is_measured(m
         evaluate.main(composed("wav2lip", "evaluate_wav2lip.syncnet_v2=nowhere.model"))
 
 
-def test_published_weights_want_the_videos(measured, monkeypatch, tmp_path):
+@pytest.mark.parametrize("real", [False, True])
+def test_published_weights_want_the_videos_where_the_talks_lie(measured, monkeypatch, tmp_path, real):
     monkeypatch.chdir(measured.parents[2])
     torch.save(syncnet_v2.SyncNetV2().state_dict(), tmp_path / "syncnet_v2.model")
-    with pytest.raises(UserError, match=r"s0/00000\.mp4: evaluate_wav2lip\.syncnet_v2 needs the videos of the pack"):
-        evaluate.main(composed("wav2lip", f"evaluate_wav2lip.syncnet_v2={tmp_path}/syncnet_v2.model"))
+    asked = [f"evaluate_wav2lip.syncnet_v2={tmp_path}/syncnet_v2.model"]
+    asked += ["world=real", f"clips.root={tmp_path}/lrs2"] if real else []
+    where = str(tmp_path / "lrs2") if real else "data/raw/talks"
+    with pytest.raises(UserError, match=rf"{where}/.*00000\.mp4: evaluate_wav2lip\.syncnet_v2 needs the videos"):
+        evaluate.main(composed("wav2lip", *asked))

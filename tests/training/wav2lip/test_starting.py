@@ -57,6 +57,8 @@ def test_an_expert_comes_from_a_bundle_a_run_and_a_file_alike(tmp_path):
         ("lips", "bundle expert is for lipsync"),
         ("empty", "holds no expert.safetensors"),
         ("generator.pth", "expected a sync expert"),
+        ("wide.pth", "expected a sync expert"),
+        ("no-numbers.pth", "not finite"),
         ("damaged.safetensors", "damaged.safetensors cannot be read"),
         ("nothing", "nothing is not there"),
     ],
@@ -66,6 +68,8 @@ def test_what_is_no_expert_gets_one_line(tmp_path, monkeypatch, source, line):
     write_bundle(tmp_path / "lips", "lipsync")
     (tmp_path / "empty").mkdir()
     torch.save(network(Generator).state_dict(), "generator.pth")
+    torch.save({"features.weight": torch.zeros(4096, 1, 1, 1)}, "wide.pth")
+    torch.save({name: value * torch.nan for name, value in network(SyncNet).state_dict().items()}, "no-numbers.pth")
     (tmp_path / "damaged.safetensors").write_bytes(b"\0" * 20)
     with pytest.raises(UserError, match=line) as told:
         starting.expert(source)
