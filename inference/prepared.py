@@ -23,12 +23,13 @@ from inference.faces import Face, FaceDetector
 from inference.footage import Footage
 from inference.media import MediaError
 
-VERSION = 2  # of what is found: another one, and nothing cached is used
+VERSION = 3  # of what is found: another one, and nothing cached is used
 EVERY = 5  # frames, of which one is looked at
 LOOK = 1280  # pixels of the longer side at which faces are looked for
 SIZES = (320, 640, 1280)
 STILL_LOOK = 2560
 PATIENCE = 3  # frames in which a face may be missed before its track ends
+POSES = 6  # of a head, in each of which its mouth is shown at rest
 LEAST_SIGHTINGS = 2  # a face seen less often in a video is none
 PASSING = 5  # whoever is there for less than a fifth of another's time only passes by
 CUT = 35.0  # levels between frames that follow each other: another shot
@@ -38,14 +39,16 @@ ROUND = 1500  # frames: so many are looked at, or twice, four times, ... so many
 
 @dataclass(frozen=True)
 class Prepared:
-    """The box of the speaking face in each frame, float32 [N, 4], NaN without one; whose, and whom at rest.
+    """The box of the speaking face in each frame, float32 [N, 4], NaN without one; whose, and that person at rest.
 
-    `owner` int32 [N] tells the row of `rest` uint8 [K, 96, 96, 3], -1 without a face. `most` faces were seen at once.
+    `owner` int32 [N] numbers the people, -1 without a face; `rest` uint8 [K, 96, 96, 3] shows them with the mouth at
+    rest, in several poses of the head, and `whose` int32 [K] tells whom. `most` faces were seen at once.
     """
 
     boxes: np.ndarray
     owner: np.ndarray
     rest: np.ndarray
+    whose: np.ndarray
     most: int
 
     def __len__(self) -> int:
@@ -183,7 +186,9 @@ def _find(footage: Footage, upto: int, who: str, every: int, watch: Callable[[It
     speech = quiet.speech_of(footage, watcher.count)
     rest = [_at_rest(footage, boxes, owner, row, watcher.looks, kept[row], speech) for row in shown]
     owner = np.array([shown.index(row) if row >= 0 else -1 for row in owner.tolist()], np.int32)
-    return Prepared(boxes, owner, np.stack(rest) if rest else np.zeros((0, 96, 96, 3), np.uint8), watcher.most)
+    whose = np.array([row for row, each in enumerate(rest) for _ in each], np.int32)
+    pictures = np.concatenate(rest) if rest else np.zeros((0, 96, 96, 3), np.uint8)
+    return Prepared(boxes, owner, pictures, whose, watcher.most)
 
 
 def _ranked(found: list[tracks.Track], kept: list[int], who: str, footage: Footage, scale: float) -> list[int]:
@@ -224,13 +229,14 @@ def _at_rest(
     track: int,
     speech: np.ndarray | None,
 ) -> np.ndarray:
-    """Cut out the face where its mouth is most at rest."""
-    there = np.flatnonzero(owner == row)
-    frame = looks.quietest(track, there, speech, float(footage.fps))
-    picture = next(footage.read(frame, 1), None)
-    if picture is None:
-        raise MediaError("corrupt", f"frame {frame} was there before and is no longer")
-    return tracks.crop(picture, tuple(boxes[frame].tolist()))
+    """Cut out the face where its mouth is at rest, in several poses: uint8 [K, 96, 96, 3]."""
+    there, found = np.flatnonzero(owner == row), []
+    for frame in looks.quietest(track, there, speech, float(footage.fps), POSES):
+        picture = next(footage.read(frame, 1), None)
+        if picture is None:
+            raise MediaError("corrupt", f"frame {frame} was there before and is no longer")
+        found.append(tracks.crop(picture, tuple(boxes[frame].tolist())))
+    return np.stack(found)
 
 
 # -- the cache ---------------------------------------------------------------------------------------------------------
@@ -252,19 +258,21 @@ def _cached(place: Path) -> Prepared | None:
     """Read what was kept; what cannot be read is found anew."""
     try:
         tensors = read_tensors(place.read_bytes())
-        boxes, owner, rest = tensors["boxes"], tensors["owner"], tensors["rest"]
+        boxes, owner, rest, whose = (tensors[name] for name in ("boxes", "owner", "rest", "whose"))
         most = int(tensors["most"][0])
     except (OSError, SafetensorError, KeyError, ValueError, IndexError):
         return None
     whole = boxes.shape == (len(owner), 4) and rest.shape[1:] == (96, 96, 3) and rest.dtype == np.uint8
-    if not whole or not len(owner) or owner.max() >= len(rest):
+    known = whose.shape == (len(rest),) and set(owner.tolist()) - {-1} <= set(whose.tolist())
+    if not whole or not known or not len(owner):
         return None
-    return Prepared(boxes, owner, rest, most)
+    return Prepared(boxes, owner, rest, whose, most)
 
 
 def _keep(place: Path, found: Prepared) -> None:
     """Put it in its place whole, for this user's eyes alone: it shows a face."""
-    tensors = {"boxes": found.boxes, "owner": found.owner, "rest": found.rest, "most": np.array([found.most])}
+    tensors = {name: getattr(found, name) for name in ("boxes", "owner", "rest", "whose")}
+    tensors["most"] = np.array([found.most])
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = place.with_name(f".{secrets.token_hex(8)}.part")
     try:

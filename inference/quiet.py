@@ -1,4 +1,4 @@
-"""Find the frame in which somebody's mouth is at rest: the generator is shown it, so that no mouth leaks through."""
+"""Find frames in which somebody's mouth is at rest: the generator is shown them, so that no mouth leaks through."""
 
 from dataclasses import dataclass, field
 
@@ -15,6 +15,8 @@ MOUTH = (0.28, 0.64, 0.72, 0.90)
 PATCH = 32  # pixels
 SPEAKING = 0.6  # what a frame in which somebody surely speaks is counted worse by: most of what contrasts differ by
 TURNED = 1.5  # and one whose head is turned away from its mean by a tenth of the face's width
+QUIETEST = 0.35  # of the frames looked at: in these the mouth counts as at rest
+APART = 0.02  # of the face's width: poses nearer to each other than that are one
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,29 @@ class Looks:
                 look = Look(frame, contrast(picture, track.boxes[-1]), pose(face))
                 self.of.setdefault(index, []).append(look)
 
-    def quietest(self, track: int, there: np.ndarray, speech: np.ndarray | None, fps: float) -> int:
-        """Choose the frame whose mouth is at rest, among those in which the track is shown.
+    def quietest(self, track: int, there: np.ndarray, speech: np.ndarray | None, fps: float, most: int) -> list[int]:
+        """Choose frames whose mouth is at rest, at most so many, among those in which the track is shown.
 
-        A proxy: an open mouth shows dark and teeth, a closed one little of either; who is silent has it closed; and a
-        head as it is held on the whole serves all frames best.
+        A proxy: an open mouth shows dark and teeth, a closed one little of either; who is silent has it closed. The
+        first is of the head as it is held on the whole, each other one of a pose far from those before it.
         """
         shown = set(there.tolist())
         looks = [look for look in self.of.get(track, []) if look.frame in shown]
         if not looks:
-            return int(there[0])
+            return [int(there[0])]
         poses = np.array([look.pose for look in looks])
         away = np.abs(poses - np.median(poses, axis=0)).max(axis=1)
         open_ = np.array([look.contrast for look in looks])
         loud = np.array([_speaks(speech, look.frame / fps) for look in looks])
-        return looks[int(np.argmin(open_ + SPEAKING * loud + TURNED * away))].frame
+        moved = open_ + SPEAKING * loud
+        chosen = [int(np.argmin(moved + TURNED * away))]
+        resting = np.flatnonzero(moved <= max(moved[chosen[0]], np.quantile(moved, QUIETEST)))
+        while len(chosen) < most:
+            apart = np.abs(poses[resting][:, None] - poses[chosen]).max(2).min(1)
+            if apart.max() < APART:
+                break
+            chosen.append(int(resting[np.argmax(apart)]))
+        return [looks[index].frame for index in chosen]
 
 
 def contrast(picture: np.ndarray, box: tracks.Box) -> float:

@@ -22,7 +22,8 @@ def spoken(path) -> voice.Voice:
 
 def prepared(count: int, missing: range = range(0)) -> Prepared:
     owner = np.array([-1 if number in missing else 0 for number in range(count)], np.int32)
-    return Prepared(np.full((count, 4), BOX, np.float32), owner, np.full((1, 96, 96, 3), 200, np.uint8), 1)
+    rest = np.full((1, 96, 96, 3), 200, np.uint8)
+    return Prepared(np.full((count, 4), BOX, np.float32), owner, rest, np.zeros(1, np.int32), 1)
 
 
 def black(mel: np.ndarray, target: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -75,6 +76,25 @@ def test_the_generator_is_shown_the_face_at_rest_or_the_frame_itself(film, tone)
     list(take(film, tone, 5, 0.2, draw=look, reference="same").pictures())
     assert references[0] == 200
     assert references[1] < 80
+
+
+def test_of_a_face_at_rest_that_picture_is_shown_whose_head_is_held_most_alike(film, tone):
+    """The film grows brighter; a reference stays until another is clearly more like the frame."""
+    levels = []
+
+    def look(mel, target, reference):
+        levels.extend(reference[:, 0, 0, 0].tolist())
+        return target
+
+    few = prepared(40)
+    rest = np.stack([np.full((96, 96, 3), level, np.uint8) for level in (250, 40, 120, 0)])
+    several = Prepared(few.boxes, few.owner, rest, np.array([0, 0, 0, 1], np.int32), 1)
+    made = take(film, tone, 40, 1.6, draw=look, faces=several)
+    shown = [int(picture[47, 40, 0]) for picture in made.footage.read()]
+    list(made.pictures())
+    nearest = [min((250, 40, 120), key=lambda level: abs(level - shade)) for shade in shown]
+    assert set(levels) == set(nearest) == {40, 120}
+    assert (np.diff(levels[:40]) != 0).sum() == 1
 
 
 def test_each_frame_is_drawn_to_its_own_sound(film, tone):
