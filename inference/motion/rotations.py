@@ -85,7 +85,7 @@ def slerp(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
 def euler_from_matrix(matrix: Tensor, order: str) -> Tensor:
     """Give the angles [..., 3] with matrix = R(order[0]) R(order[1]) R(order[2]), each axis of "XYZ" named once.
 
-    The middle angle is in [-pi/2, pi/2]; at either end only sum or difference of the others is known, and the last is 0.
+    The middle angle is in [-pi/2, pi/2]; at either end the other two are not told apart, and the last is 0.
     """
     i, j, k = ("XYZ".index(axis) for axis in order)
     sign = _handedness(i, j)
