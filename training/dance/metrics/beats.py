@@ -1,0 +1,168 @@
+"""Whether the beats of a motion fall on those of its music.
+
+A motion's beat is where its joints are slowest: a minimum of their mean speed. Two scores are published under one name:
+of `exp(-t^2 / 2 s^2)`, t being the time to the nearest other beat and s = 3 frames of 60 a second,
+
+    precision  (FACT, EDGE, POPDG)             the mean over the beats of the motion,
+    recall     (Bailando, Lodge, Danceba ...)  the mean over the beats of the music, which rises with every further
+                                               beat of the motion, wherever it falls.
+
+Neither is 0 for a dance that hears nothing: precision is then s sqrt(2 pi) / T for a beat every T frames, 0.22 over
+AIST++'s test songs, of which ground truth scores 0.24. So each stands beside its chance: the same two lists of beats,
+the one turned against the other by every part of the clip in turn.
+
+`legacy` is as published, minima of unsmoothed (precision) or smoothed (recall) speed in whole frames. `corrected` takes
+one list of minima for both: smoothed, the middle of a plateau too, of some depth, so that jitter makes no beats, timed
+between the two frames whose difference the speed is; beats less than s from an end of the clip, whose partner may lie
+beyond, are not scored. F1 is the harmonic mean of the two. s is 50 ms everywhere.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.dance.metrics import sampling
+
+SIGMA = 0.05  # seconds: 3 frames of 60 a second
+FPS = sampling.AIST_FPS
+ORDER = 10  # frames to either side of which a legacy minimum is the least
+SMOOTHING = 5.0  # frames, of the Gaussian that speed is smoothed by
+REACH = 4  # deviations after which that Gaussian ends
+DEPTH = 0.1  # of the mean speed: how far a corrected minimum lies below the lower of the crests around it
+TURNS = 48  # by which one list of beats is turned against the other to learn what chance gives
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How well beats fall together, and how well those of the same two rhythms would by chance."""
+
+    precision: float
+    recall: float
+    f1: float
+    chance: tuple[float, float, float]  # precision, recall, F1 of the turned beats
+    spread: float  # standard deviation of the turned F1
+    density: float  # beats of the motion a second
+    late: float | None  # seconds by which the motion's beats follow the nearest of the music's, median
+
+
+def legacy_precision(positions: np.ndarray, fps: float, beats: np.ndarray) -> float | None:
+    """Score as FACT and EDGE do; 0 for a motion without beats, None for music without. `beats` are seconds."""
+    positions = sampling.resampled(positions, fps, FPS)
+    speed = np.linalg.norm(np.diff(positions, axis=0), axis=2).sum(1)
+    minima = _least_around(np.concatenate([[0.0], speed]), ORDER)  # of frame i: the way from i - 1; none before frame 0
+    return _mean_score(minima, _frames(beats, len(positions)))
+
+
+def legacy_recall(positions: np.ndarray, fps: float, beats: np.ndarray) -> float | None:
+    """Score as Bailando does; 0 for a motion without beats, where its code stops, None for music without."""
+    positions = sampling.resampled(positions, fps, FPS)
+    speed = smoothed(np.linalg.norm(np.diff(positions, axis=0), axis=2).mean(1))
+    music = _frames(beats, len(speed))
+    minima = _least_around(speed, 1)
+    return _mean_score(music, minima) if len(minima) or not len(music) else 0.0
+
+
+def align(positions: np.ndarray, fps: float, beats: np.ndarray) -> Alignment | None:
+    """Score a motion's beats against the music's, seconds from the clip's first frame; None for music without."""
+    seconds = (len(positions) - 1) / fps
+    music = np.asarray(beats, np.float64)
+    music = music[(music >= 0) & (music <= seconds)]
+    if not len(music):
+        return None
+    motion = kinematic(positions, fps)
+    own = _scores(motion, music, seconds)
+    turned = np.array([_scores(_turned(motion, turn, seconds), music, seconds) for turn in _turns(seconds)])
+    nearest = _apart(motion, music) if len(motion) else np.zeros(0)
+    return Alignment(
+        *own,
+        chance=tuple(turned.mean(0).tolist()),
+        spread=float(turned[:, 2].std()),
+        density=len(motion) / seconds,
+        late=float(np.median(nearest)) if len(nearest) else None,
+    )
+
+
+def kinematic(positions: np.ndarray, fps: float) -> np.ndarray:
+    """Find the beats of a motion: seconds from its first frame, ascending."""
+    positions = sampling.resampled(positions, fps, FPS)
+    speed = smoothed(np.linalg.norm(np.diff(positions, axis=0), axis=2).mean(1) * FPS)
+    deep = [valley for valley in _valleys(speed) if _depth(speed, *valley) >= DEPTH * speed.mean()]
+    return (np.array([(first + last) / 2 for first, last in deep]) + 0.5) / FPS
+
+
+def smoothed(speed: np.ndarray) -> np.ndarray:
+    """Smooth by a Gaussian of `SMOOTHING` frames, the curve mirrored at its ends."""
+    reach = int(REACH * SMOOTHING + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / SMOOTHING) ** 2)
+    return np.convolve(np.pad(speed, reach, mode="symmetric"), kernel / kernel.sum(), mode="valid")
+
+
+def _frames(beats: np.ndarray, count: int) -> np.ndarray:
+    """Give the frames of beats, as the one-hot columns hold them."""
+    frames = np.unique(np.round(np.asarray(beats, np.float64) * FPS).astype(int))
+    return frames[(frames >= 0) & (frames < count)]
+
+
+def _least_around(curve: np.ndarray, order: int) -> np.ndarray:
+    """Find where a curve lies below its neighbours up to `order` to either side; beyond an end lies the end itself."""
+    indices = np.arange(len(curve))
+    least = np.ones(len(curve), bool)
+    for shift in range(1, order + 1):
+        least &= curve < curve[np.maximum(indices - shift, 0)]
+        least &= curve < curve[np.minimum(indices + shift, len(curve) - 1)]
+    return np.flatnonzero(least)
+
+
+def _mean_score(asked: np.ndarray, others: np.ndarray) -> float | None:
+    """Average the score of frames; 0 where none is asked about, None where there is nothing to be near to."""
+    if not len(others):
+        return None
+    if not len(asked):
+        return 0.0
+    apart = np.abs(asked[:, None] - others).min(1) / FPS
+    return float(np.exp(-(apart**2) / (2 * SIGMA**2)).mean())
+
+
+def _valleys(curve: np.ndarray) -> list[tuple[int, int]]:
+    """Find the stretches of equal values with higher ones on both sides: first and last index of each."""
+    changes = np.flatnonzero(np.diff(curve)) + 1
+    starts, ends = np.concatenate([[0], changes]), np.concatenate([changes - 1, [len(curve) - 1]])
+    level = curve[starts]
+    inner = np.arange(1, len(starts) - 1)
+    low = inner[(level[inner - 1] > level[inner]) & (level[inner + 1] > level[inner])]
+    return [(int(starts[run]), int(ends[run])) for run in low]
+
+
+def _depth(curve: np.ndarray, first: int, last: int) -> float:
+    """Measure how far one climbs out of a valley, on the lower side, before it goes down below it."""
+    lower = np.flatnonzero(curve < curve[first])
+    left, right = lower[lower < first], lower[lower > last]
+    before = curve[left.max() if len(left) else 0 : first]
+    after = curve[last + 1 : right.min() + 1 if len(right) else None]
+    return float(min(before.max(), after.max()) - curve[first])
+
+
+def _turns(seconds: float) -> np.ndarray:
+    return np.arange(TURNS) * seconds / TURNS
+
+
+def _turned(motion: np.ndarray, turn: float, seconds: float) -> np.ndarray:
+    return np.sort((motion + turn) % seconds)
+
+
+def _scores(motion: np.ndarray, music: np.ndarray, seconds: float) -> tuple[float, float, float]:
+    precision, recall = _near(motion, music, seconds), _near(music, motion, seconds)
+    return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _near(asked: np.ndarray, others: np.ndarray, seconds: float) -> float:
+    asked = asked[(asked >= SIGMA) & (asked <= seconds - SIGMA)]
+    if not len(asked) or not len(others):
+        return 0.0
+    return float(np.exp(-(_apart(asked, others) ** 2) / (2 * SIGMA**2)).mean())
+
+
+def _apart(asked: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Give the time from the nearest other beat to each, negative before it."""
+    apart = asked[:, None] - others
+    return apart[np.arange(len(asked)), np.abs(apart).argmin(1)]
