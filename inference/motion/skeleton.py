@@ -76,9 +76,9 @@ _BONES = {
     "spine3": (0.0, 0.063, -0.003),
     "neck": (0.0, 0.212, -0.037),
     "head": (0.0, 0.105, 0.061),
-    "left_hip": (0.084, -0.081, -0.016),
-    "left_knee": (0.028, -0.394, 0.001),
-    "left_ankle": (-0.012, -0.414, -0.029),
+    "left_hip": (0.07, -0.083, -0.012),
+    "left_knee": (0.036, -0.393, 0.0),
+    "left_ankle": (-0.009, -0.415, -0.03),
     "left_foot": (0.02, -0.06, 0.13),
     "left_collar": (0.076, 0.107, -0.015),
     "left_shoulder": (0.112, 0.053, -0.017),
@@ -114,4 +114,4 @@ ANKLE_HEIGHT = FOOT_HEIGHT - _BONES["left_foot"][1]
 HEIGHT = ANKLE_HEIGHT - sum(_BONES[name][1] for name in ("left_hip", "left_knee", "left_ankle"))
 
 # SMPL counts its translation from a point above the pelvis: root = smpl_trans / smpl_scaling + SMPL_PELVIS.
-SMPL_PELVIS = _frozen([(0.0, -0.241, 0.028)])[0]
+SMPL_PELVIS = _frozen([(0.0, -0.242, 0.028)])[0]
