@@ -12,13 +12,10 @@ from inference.motion.skeleton import FACE, INDEX, JOINTS, OFFSETS, PARENTS
 LIMBS = tuple(
     f"{side}_{joint}" for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist") for side in ("left", "right")
 )
-_NEAR = 0.13  # metres at rest between such a joint and a point that can stand for it
+_NEAR = 0.1  # metres at rest between such a joint and a point that can stand for it
 
-COCO = ("nose",) + tuple(
-    f"{side}_{part}"
-    for part in ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-)
+_COCO_PARTS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+COCO = ("nose", *(f"{side}_{part}" for part in _COCO_PARTS for side in ("left", "right")))
 _COCO_LIMBS = ("shoulder", "elbow", "wrist", "knee", "ankle")
 
 Place = tuple[str, tuple[float, float, float]]  # a joint, and metres from it in its frame
@@ -75,18 +72,17 @@ def _coco17() -> PointSet:
 def _melody23() -> PointSet:
     """The 23 points of "Dance with Melody" (Tang et al., ACM MM 2018), which come without names.
 
-    Read off their distances and the lines of the authors' drawing: two points on the head, one between the
-    hips, then one side (arm 3 4 5 6, leg 7 8 9 10 11), then the other (arm 12 13 14 15, leg 16 to 20), and for each hand one
-    more (22, 21). Distances that stay rigid tell which bone a point rides on: 21 keeps its 12.2 cm to 13 within 0.2 cm,
-    so both are on the forearm, while 15 moves against 13 by centimetres, so it is on the hand; 10 and 11, 20 cm apart,
-    are heel and toe, and toes and knees say where the front is.
+    Read off their distances and the lines of the authors' drawing: two points on the head, one between the hips, then
+    one side (arm 3 4 5 6, leg 7 8 9 10 11), then the other (arm 12 13 14 15, leg 16 to 20), and one more for each hand
+    (22, 21). Distances that stay rigid tell which bone a point rides on: 21 keeps its 12.2 cm to 13 within 0.2 cm, so
+    both are on the forearm, while 15 moves against 13 by centimetres, so it is on the hand; 10 and 11, 20 cm apart, are
+    heel and toe, and toes and knees say where the front is.
 
     Which side is left: the waltzes are danced in hold without the partner. One arm (12) is stretched out to its side
     with the hand at the height of the head, the other (3) held before the body; the trunk leans back, and the head is
     turned and leant away from the stretched arm in every waltz. A man stretches his left arm and looks along it; a lady
-    stretches her right arm and looks away from it, to her left, leaning back. So 3 is the left side. With x to the
-    right of the picture and y up that makes the coordinates left-handed (as Unity's, which the authors used): x is
-    negated.
+    stretches her right arm and looks away from it, to her left, leaning back. So 3 is the left side. As the points are
+    stored, y up, that makes their axes left-handed (those of Unity, which the authors used): x is negated.
     """
     rows: tuple[tuple[str, Place], ...] = (
         ("left_jaw", ("head", (0.055, 0.02, 0.0))),
@@ -95,7 +91,7 @@ def _melody23() -> PointSet:
         ("left_shoulder", ("left_shoulder", (0.0, 0.0, 0.0))),
         ("left_elbow", ("left_elbow", (0.0, 0.0, 0.0))),
         ("left_forearm", ("left_elbow", (0.12, 0.0, 0.0))),
-        ("left_hand", ("left_wrist", (0.03, 0.0, 0.0))),
+        ("left_palm", ("left_wrist", (0.03, 0.0, 0.0))),
         ("left_hip", ("pelvis", (0.115, -0.08, 0.0))),
         ("left_knee", ("left_knee", (0.0, 0.0, 0.0))),
         ("left_ankle", ("left_ankle", (0.0, 0.0, 0.0))),
@@ -104,7 +100,7 @@ def _melody23() -> PointSet:
         ("right_shoulder", ("right_shoulder", (0.0, 0.0, 0.0))),
         ("right_elbow", ("right_elbow", (0.0, 0.0, 0.0))),
         ("right_lower_forearm", ("right_elbow", (-0.18, 0.0, 0.0))),
-        ("right_hand", ("right_wrist", (-0.05, 0.0, 0.0))),
+        ("right_knuckles", ("right_wrist", (-0.05, 0.0, 0.0))),
         ("right_hip", ("pelvis", (-0.115, -0.08, 0.0))),
         ("right_knee", ("right_knee", (0.0, 0.0, 0.0))),
         ("right_ankle", ("right_ankle", (0.0, 0.0, 0.0))),
