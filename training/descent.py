@@ -1,9 +1,11 @@
 """What trainings that take steps share: their rate, their precision, and one step down a gradient."""
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -66,6 +68,22 @@ class Descent(Steps):
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    @contextmanager
+    def chance(self) -> Iterator[None]:
+        """Draw at random within as every training of this seed does at this step, on this process."""
+        devices = [] if self.device.type == "cpu" else [self.device]
+        sequence = np.random.SeedSequence([self.seed, self.steps, self.global_rank])
+        with torch.random.fork_rng(devices, device_type="cuda"):
+            torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+            yield
+
+    @contextmanager
+    def without(self, network: nn.Module) -> Iterator[None]:
+        """Let no gradient reach the parameters of a network: they would be computed in vain."""
+        network.requires_grad_(False)
+        yield
+        network.requires_grad_(True)
 
     def descend(self, optimizer: torch.optim.Optimizer, value: Tensor) -> Tensor:
         """One step down the gradient, which is the mean over all processes; gives its norm."""

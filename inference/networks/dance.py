@@ -2,8 +2,8 @@
 
 Windows of frames at 30 a second, each a vector of 151 (inference/motion/clip.py), are diffused by a cosine schedule
 (Nichol and Dhariwal 2021); the network predicts the clean window itself, as MDM (Tevet et al. 2022) and EDGE (Tseng et
-al. 2023) do. Motion goes in and out in units of its own deviation, music as features are (inference/music.py): what both
-are normalised by is part of the weights.
+al. 2023) do. Motion goes in and out in units of its own deviation, music as features are (inference/music.py): what
+either is normalised by is part of the weights.
 """
 
 import math
