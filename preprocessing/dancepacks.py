@@ -9,7 +9,7 @@ dances.parquet         a row a dance: where it lies, who dances to what, under w
 songs.parquet          a row a song: where its features lie, its tempo and beats
 rejects.parquet        source, reason, detail
 pack.json              schema, fps, joints, count, frames, songs, splits, genres, licences, commercial, fingerprint,
-                       statistics of the music and of the motion of the training dances
+                       statistics of the music and of the motion of the training dances, residuals of the joints
 
 Frame i of a dance hears frame `start + i` of its song.
 """
@@ -17,7 +17,7 @@ Frame i of a dance hears frame `start + i` of its song.
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from inference.motion.clip import Motion
 
 from inference.errors import UserError
+from inference.motion.clip import Motion
 
 SCHEMA = 1
 FPS = 30
@@ -41,7 +41,7 @@ INDEX = {
     "genre": pl.String,  # null where nobody says
     "dancer": pl.String,
     "song": pl.String,
-    "split": pl.String,  # train | val | test; no song is in two of them
+    "split": pl.String,  # train | val | test; no song of train is in another
     "frames": pl.Int32,
     "row": pl.Int64,  # of the first frame
     "start": pl.Int32,  # frames into the song
@@ -214,8 +214,12 @@ def write(
     features: Iterable[np.ndarray],
     rejects: Sequence[Reject],
     fingerprint: str,
+    residuals: Mapping[str, float] | None = None,
 ) -> None:
-    """Write dances and songs and, in the same order, what they consist of into a new folder."""
+    """Write dances and songs and, in the same order, what they consist of into a new folder.
+
+    `residuals` are what the fit of positions left of each joint, in metres, where positions were fitted.
+    """
     folder.mkdir(parents=True)
     songs = _after_each_other(songs)
     where = {song.song: song for song in songs}
@@ -243,6 +247,7 @@ def write(
         "rejects": dict(Counter(reject.reason for reject in rejects).most_common()),
         "music": heard,
         "motion": moved,
+        "residuals": dict(residuals or {}),
         "fingerprint": fingerprint,
     }
     (folder / "pack.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
