@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import UserError
-from inference.motion.skeleton import FACE, INDEX, JOINTS, OFFSETS, PARENTS
+from inference.motion.skeleton import FACE, INDEX, JOINTS, REST
 
 # Without these nobody can say how the legs, the arms and the trunk are held.
 LIMBS = tuple(
@@ -31,13 +31,15 @@ class PointSet:
     mirrored: bool = False  # the coordinates are those of a mirror: x is negated on the way in
     centred: bool = False  # every frame is told from the middle of the body, so the way through the room is lost
 
+    def rest(self) -> np.ndarray:
+        """Give where the points lie in the canonical T-pose, [K, 3]."""
+        return REST[list(self.joints)] + self.offsets
+
     def limbs(self) -> dict[str, int]:
         """Give for each of `LIMBS` the point that lies nearest to it at rest; UserError where none is near."""
-        rest = _rest()
-        placed = rest[list(self.joints)] + self.offsets
-        found, missing = {}, []
+        placed, found, missing = self.rest(), {}, []
         for name in LIMBS:
-            apart = np.linalg.norm(placed - rest[INDEX[name]], axis=1)
+            apart = np.linalg.norm(placed - REST[INDEX[name]], axis=1)
             if apart.min() < _NEAR:
                 found[name] = int(apart.argmin())
             else:
@@ -45,14 +47,6 @@ class PointSet:
         if missing:
             raise UserError(f"the skeleton has no {', '.join(missing)}; expected points for {', '.join(LIMBS)}")
         return found
-
-
-def _rest() -> np.ndarray:
-    """Give the canonical T-pose, the pelvis at zero, [24, 3]."""
-    placed = np.zeros((len(JOINTS), 3), np.float32)
-    for joint in range(1, len(JOINTS)):
-        placed[joint] = placed[PARENTS[joint]] + OFFSETS[joint]
-    return placed
 
 
 def _set(places: Mapping[str, Place], **how: bool) -> PointSet:

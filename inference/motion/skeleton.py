@@ -113,5 +113,16 @@ FOOT_HEIGHT = 0.02
 ANKLE_HEIGHT = FOOT_HEIGHT - _BONES["left_foot"][1]
 HEIGHT = ANKLE_HEIGHT - sum(_BONES[name][1] for name in ("left_hip", "left_knee", "left_ankle"))
 
+
+def _rest() -> list[tuple[float, float, float]]:
+    placed = np.zeros((len(JOINTS), 3))
+    placed[0, 1] = HEIGHT
+    for joint in range(1, len(JOINTS)):
+        placed[joint] = placed[PARENTS[joint]] + OFFSETS[joint]
+    return placed.tolist()
+
+
+REST = _frozen(_rest())  # [24, 3]: the T-pose, its soles on the floor, its pelvis over the origin
+
 # SMPL counts its translation from a point above the pelvis: root = smpl_trans / smpl_scaling + SMPL_PELVIS.
 SMPL_PELVIS = _frozen([(0.0, -0.242, 0.028)])[0]
