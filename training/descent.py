@@ -79,11 +79,13 @@ class Descent(Steps):
             yield
 
     @contextmanager
-    def without(self, network: nn.Module) -> Iterator[None]:
+    def without(self, network: nn.Module | None) -> Iterator[None]:
         """Let no gradient reach the parameters of a network: they would be computed in vain."""
-        network.requires_grad_(False)
+        if network:
+            network.requires_grad_(False)
         yield
-        network.requires_grad_(True)
+        if network:
+            network.requires_grad_(True)
 
     def descend(self, optimizer: torch.optim.Optimizer, value: Tensor) -> Tensor:
         """One step down the gradient, which is the mean over all processes; gives its norm."""

@@ -24,7 +24,7 @@ HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # whe
 class Source:
     """What weights came from: as a dict it is `started_from` of run.json."""
 
-    kind: str  # starter | bundle | run
+    kind: str  # starter | bundle | run | file
     name: str
     sha256: str  # of the file that the weights were read from
     licence: str  # of the weights: what is trained on from them is no freer
@@ -55,7 +55,7 @@ def locate(source: str, key: str) -> Path:
 
 
 def read(folder: Path, network: str, task: str | None) -> Found:
-    """Read a network from a run, or from a bundle of a task; a bundle's hashes are checked."""
+    """Read a network from a run, or from a bundle, whose model it is where a task is named; its hashes are checked."""
     if (folder / bundle.MANIFEST).is_file():
         return _of_bundle(folder, network, task)
     file = folder / f"{network}.safetensors"
@@ -71,13 +71,12 @@ def read(folder: Path, network: str, task: str | None) -> Found:
 
 def _of_bundle(folder: Path, network: str, task: str | None) -> Found:
     opened = bundle.load(folder)
-    if task is None:
-        raise UserError(f"{folder} is a bundle, and no {network} is in bundles: start from a run of data/runs")
-    about = opened.require(task).manifest
+    file = bundle.MODEL if task else f"{network}.safetensors"
+    about = opened.require(task or opened.task).manifest
     licence = about["licences"].get("weights") or provenance.UNSTATED
     kind = "starter" if opened.is_starter else "bundle"
-    found = Source(kind, opened.name, sha256(folder / bundle.MODEL), licence, about["commercial"])
-    return Found(found, opened.tensors(bundle.MODEL), about)
+    source = Source(kind, opened.name, sha256(folder / file), licence, about["commercial"])
+    return Found(source, opened.tensors(file), about)
 
 
 def sha256(file: Path) -> str:

@@ -85,7 +85,8 @@ class Rotary(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [B, heads, tokens, width]."""
         first, second = x.chunk(2, -1)
-        return x * self.cos + torch.cat([-second, first], -1) * self.sin
+        turned = x * self.cos + torch.cat([-second, first], -1) * self.sin
+        return turned.to(x.dtype)
 
 
 class Attention(nn.Module):

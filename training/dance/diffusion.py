@@ -36,7 +36,7 @@ class Settings(descent.Settings):
     listening: int = Field(ge=0, le=12)
     patch: int = Field(ge=1, le=8)
     dropout: float = Field(ge=0, lt=1)
-    unheard: float = Field(ge=0, lt=1)  # share of windows whose music is kept from it, and of those whose genre is
+    unheard: float = Field(ge=0, lt=1)  # share of windows whose music is kept from it, and as often the genre alone
     average: float = Field(ge=0, lt=1)  # what a step leaves of the average of the weights, once it is old
     weights: Weights
 
@@ -77,7 +77,8 @@ class Diffusion(descent.Descent):
         with self.chance():
             level = torch.rand(len(batch.motion), device=self.device)
             noisy = self.noised(batch.motion, level)
-            heard, asked = (self.chosen(len(batch.motion)) for _ in range(2))
+            heard = self.chosen(len(batch.motion))
+            asked = heard * self.chosen(len(batch.motion))
             with self.autocast():
                 made = self.denoiser(noisy, level, batch.music, batch.genre * asked, heard).float()
         value = self.loss_of(made, batch.motion, level)

@@ -1,19 +1,15 @@
-"""Start a training of dances from what was trained before, and open the network that a training left."""
+"""Start a training of dances from what was trained before."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from inference.errors import UserError
-from inference.networks.dance import DanceConfig, Denoiser
-from inference.networks.dance_gan import Composer, ComposerConfig
 from training import sources
 from training.sources import Source
 
-TASKS = {"denoiser": "dance"}  # networks that bundles hold
+TASKS = {"denoiser": "dance", "composer": "dance"}  # of the bundles that hold them
 GENRES = "genre.weight"
 
 
@@ -30,21 +26,6 @@ def fill(networks: Mapping[str, nn.Module], start: str | None, key: str, genres:
         _load(network, _renamed(found.state, found.about.get("genres"), genres), str(folder))
         source = source or found.source
     return source
-
-
-def network(folder: Path) -> Denoiser | Composer:
-    """Open the network of a run: in evaluation mode, without gradients."""
-    try:
-        shape = json.loads((folder / "run.json").read_bytes())["network"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} is no run of a dance (no whole run.json): train it first") from None
-    name = "composer" if (folder / "composer.safetensors").is_file() else "denoiser"
-    try:
-        built = Composer(ComposerConfig(**shape)) if name == "composer" else Denoiser(DanceConfig(**shape))
-    except (TypeError, ValueError):
-        raise UserError(f"{folder} is a run of another network than a dance's: name a run of run=dance") from None
-    _load(built, sources.read(folder, name, None).state, str(folder))
-    return built.eval().requires_grad_(False)
 
 
 def _renamed(state: Mapping[str, Tensor], theirs: object, ours: Sequence[str]) -> dict[str, Tensor]:

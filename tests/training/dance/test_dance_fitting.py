@@ -15,8 +15,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from inference.errors import UserError
+from inference.networks.dance import DanceConfig, Denoiser
+from inference.networks.dance_gan import Composer, ComposerConfig
 from training import train
-from training.dance import starting
 
 ROOT = Path(__file__).resolve().parents[3]
 OF_BOTH = ["corpus=dances", "profile=tiny", "trainer=cpu", "trainer.threads=1", "wandb.mode=disabled"]
@@ -25,6 +26,10 @@ RATE = "rate: {peak: 3.0e-3, warmup: 5, decay: null, least: 0.0}, sheets: {steps
 OF_EACH = {
     "dance": f"dance={{{AROUND}, {RATE}, width: 32, depth: 1, heads: 2, listening: 1}}",
     "dance_gan": f"dance_gan={{{AROUND}, {RATE}, width: 8, levels: 2, recurrent: 16, layers: 1}}",
+}
+BUILT = {
+    "dance": lambda shape: Denoiser(DanceConfig(**shape)),
+    "dance_gan": lambda shape: Composer(ComposerConfig(**shape)),
 }
 FILES = {"dance": ["denoiser"], "dance_gan": ["composer", "discriminator"]}
 
@@ -67,22 +72,32 @@ def column(run: Path, name: str) -> list[float]:
 
 
 @pytest.mark.parametrize("run", ["dance", "dance_gan"])
-def test_killed_on_the_way_it_ends_as_if_never_killed(run):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "training.train", *words(run, 10_000, f"{run}.checkpoint_seconds=0.001")]
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not checkpoint() or kept()["steps"] < 8:
-        assert first.poll() is None, first.stdout.read()
-        time.sleep(0.05)
-    first.kill()
-    first.wait()
-    begun = kept()["steps"]
-    killed = trained(run, begun + 8).rename("killed")
+def test_stopped_and_resumed_it_ends_as_if_never_stopped(run):
+    trained(run, 7)
+    resumed = trained(run, 13).rename("resumed")
     shutil.rmtree(".work")
-    whole = trained(run, begun + 8)
+    whole = trained(run, 13)
     for name in FILES[run]:
-        assert (whole / f"{name}.safetensors").read_bytes() == (killed / f"{name}.safetensors").read_bytes()
-    assert rows(whole) == rows(killed)
+        assert (whole / f"{name}.safetensors").read_bytes() == (resumed / f"{name}.safetensors").read_bytes()
+    assert rows(whole)[-1] == rows(resumed)[-1]
+
+
+def test_killed_while_it_trains_it_ends_as_if_never_killed():
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "training.train", *words("dance", 10_000, "dance.checkpoint_seconds=0.001")]
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        while not checkpoint() or kept()["steps"] < 3:
+            assert first.poll() is None, first.stdout.read()
+            time.sleep(0.2)
+    finally:
+        first.kill()
+        first.wait()
+    begun = kept()["steps"]
+    killed = trained("dance", begun + 5).rename("killed")
+    shutil.rmtree(".work")
+    whole = trained("dance", begun + 5)
+    assert (whole / "denoiser.safetensors").read_bytes() == (killed / "denoiser.safetensors").read_bytes()
 
 
 def test_a_diffusion_learns_the_dance_and_hears_its_music():
@@ -108,7 +123,7 @@ def test_what_is_kept_is_the_average_of_the_weights():
 
 
 @pytest.mark.parametrize("run", ["dance", "dance_gan"])
-def test_a_run_says_what_it_is_and_can_be_opened(run):
+def test_a_run_says_what_it_is_and_what_builds_it_again(run):
     folder = trained(run, 2)
     about = json.loads((folder / "run.json").read_text())
     assert (about["steps"], about["genres"], about["network"]["genres"]) == (2, ["lock", "pop"], 2)
@@ -116,7 +131,8 @@ def test_a_run_says_what_it_is_and_can_be_opened(run):
         "dances": 8, "train": 6, "val_songs": 2,
     }  # fmt: skip
     assert (about["licence"], about["commercial"]) == ("Apache-2.0", True)
-    network = starting.network(folder)
+    network = BUILT[run](about["network"])
+    network.load_state_dict(load_file(folder / f"{FILES[run][0]}.safetensors"))
     assert float(network.motion_std.min()) >= 0.0999
     assert float(network.motion_mean[5]) == pytest.approx(0.97, abs=0.05)  # the pelvis is over the floor
 
