@@ -29,6 +29,7 @@ ORDER = 10  # frames to either side of which a legacy minimum is the least
 SMOOTHING = 5.0  # frames, of the Gaussian that speed is smoothed by
 REACH = 4  # deviations after which that Gaussian ends
 DEPTH = 0.1  # of the mean speed: how far a corrected minimum lies below the lower of the crests around it
+WITHIN = 0.07  # seconds by which a beat may be off and is found, as beat trackers are measured
 TURNS = 48  # by which one list of beats is turned against the other to learn what chance gives
 
 
@@ -88,6 +89,17 @@ def kinematic(positions: np.ndarray, fps: float) -> np.ndarray:
     speed = smoothed(np.linalg.norm(np.diff(positions, axis=0), axis=2).mean(1) * FPS)
     deep = [valley for valley in _valleys(speed) if _depth(speed, *valley) >= DEPTH * speed.mean()]
     return (np.array([(first + last) / 2 for first, last in deep]) + 0.5) / FPS
+
+
+def found(heard: np.ndarray, true: np.ndarray) -> float:
+    """Give the F1 of heard beats against true ones, both in seconds, ascending: each finds at most one."""
+    hits = other = 0
+    for beat in true:
+        while other < len(heard) and heard[other] < beat - WITHIN:
+            other += 1
+        if other < len(heard) and heard[other] <= beat + WITHIN:
+            hits, other = hits + 1, other + 1
+    return 2 * hits / (len(heard) + len(true)) if len(heard) + len(true) else 1.0
 
 
 def smoothed(speed: np.ndarray) -> np.ndarray:
