@@ -1,12 +1,22 @@
 """Keep feet where they stand: put a motion on the floor, give back its way through the room, lock its soles."""
 
-import numpy as np
+from dataclasses import dataclass, replace
 
-from inference.motion import kinematics
+import numpy as np
+import torch
+from torch import Tensor
+
+from inference.motion import kinematics, rotations
 from inference.motion.clip import Motion
 from inference.motion.contacts import CONTACT_JOINTS, STANDING
+from inference.motion.skeleton import ANKLE_HEIGHT, FOOT_HEIGHT, INDEX, OFFSETS
 
 LOWEST = 0.02  # metres over the lowest sole that still bears weight
+BLEND = 0.2  # seconds in which a foot goes into and out of its place
+ASTRAY = 0.2  # metres off its place at which a foot has taken a step, whatever its contact says
+LEAST_STAND = 0.06  # seconds
+STRETCH = 0.999  # of a leg's length
+_TINY = 1e-5  # metres or radians that are nothing to mend
 
 
 def on_floor(motion: Motion) -> Motion:
@@ -30,3 +40,203 @@ def travelled(motion: Motion) -> Motion:
     root = np.concatenate((np.zeros((1, 3), np.float32), steps.cumsum(0)))
     root[:, 1] = -heights.min(1)
     return Motion.from_matrices(motion.matrices(), root, motion.fps)
+
+
+def lock(motion: Motion) -> Motion:
+    """Hold every foot still while it stands, and on the floor, by its leg and where that is too short by the pelvis.
+
+    What stands is what the motion's contacts say. A foot of which ankle and ball stand is laid flat, one of which one
+    stands keeps its angle; none goes below the floor. Frames and legs that need nothing stay as they are, to the bit.
+    """
+    matrices = torch.from_numpy(motion.matrices()).double()
+    root = torch.from_numpy(motion.root).double()
+    turned, placed = kinematics.pose(matrices, root)
+    standing = motion.contacts > 0.5
+    legs = [_Leg.of(side) for side in ("left", "right")]
+    goals = [leg.goal(turned, placed, standing[:, leg.contacts], motion.fps) for leg in legs]
+    down = _stoop(legs, goals, placed, motion.fps)
+    drop = torch.zeros_like(root)
+    drop[:, 1] = -torch.from_numpy(down)
+    changed = motion.rotations.copy()
+    for leg, goal in zip(legs, goals, strict=True):
+        needed, mended = leg.reach(goal, matrices, turned, placed + drop[:, None], placed)
+        for joint, matrix in mended.items():
+            changed[needed, joint] = rotations.sixd_from_matrix(matrix).float().numpy()
+    return replace(motion, rotations=changed, root=motion.root + drop.float().numpy())
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """Where an ankle is to be and how it is to be turned in the world, frame by frame."""
+
+    place: Tensor  # [T, 3]
+    turned: Tensor  # [T, 3, 3]
+
+
+@dataclass(frozen=True)
+class _Leg:
+    """The joints of one leg, and the columns of its ankle and its ball among the contacts."""
+
+    hip: int
+    knee: int
+    ankle: int
+    foot: int
+    contacts: list[int]
+    sole: Tensor  # from the ankle to the ball, in the ankle's frame
+
+    @classmethod
+    def of(cls, side: str) -> "_Leg":
+        hip, knee, ankle, foot = (INDEX[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "foot"))
+        columns = [CONTACT_JOINTS.index(ankle), CONTACT_JOINTS.index(foot)]
+        return cls(hip, knee, ankle, foot, columns, torch.from_numpy(OFFSETS[foot].astype(np.float64)))
+
+    @property
+    def length(self) -> float:
+        return float(np.linalg.norm(OFFSETS[[self.knee, self.ankle]], axis=1).sum())
+
+    def goal(self, turned: Tensor, placed: Tensor, standing: np.ndarray, fps: int) -> _Goal:
+        """Say where the ankle has to go so that the foot stands where it stands, bool [T, 2] of ankle and ball."""
+        blend = max(1, round(BLEND * fps))
+        least = max(1, round(LEAST_STAND * fps))
+        turn, place = turned[:, self.ankle], placed[:, self.ankle].clone()
+        turn = _laid_flat(turn, standing.all(1), blend, least)
+        place[:, 1].clamp_(min=ANKLE_HEIGHT)
+        turn = _ball_up(turn, self.sole, place[:, 1])
+        ball = place + turn @ self.sole
+        move = np.zeros((len(place), 3))
+        still = np.zeros(len(place), bool)
+        for rows, point, height in (
+            (standing[:, 1], ball.numpy(), FOOT_HEIGHT),
+            (standing[:, 0] & ~standing[:, 1], place.numpy(), ANKLE_HEIGHT),
+        ):
+            for first, end in _stands(rows, point, least):
+                held = point[first:end].mean(0)
+                held[1] = height
+                move[first:end] = held - point[first:end]
+                still[first:end] = True
+        goal = place + torch.from_numpy(_spread(move, still, blend))
+        goal[:, 1].clamp_(min=ANKLE_HEIGHT)
+        return _Goal(goal, turn)
+
+    def reach(
+        self, goal: _Goal, matrices: Tensor, turned: Tensor, placed: Tensor, before: Tensor
+    ) -> tuple[np.ndarray, dict[int, Tensor]]:
+        """Bend the leg to its goal: in which frames that is needed, bool [T], and the new local rotations there."""
+        apart = (goal.place - before[:, self.ankle]).norm(dim=-1) + (placed - before)[:, self.hip].norm(dim=-1)
+        twist = (goal.turned - turned[:, self.ankle]).flatten(1).norm(dim=-1)
+        needed = (apart > _TINY) | (twist > _TINY)
+        hip, knee, ankle = (turned[needed, joint] for joint in (self.hip, self.knee, self.ankle))
+        thigh = (placed[:, self.knee] - placed[:, self.hip])[needed]
+        shin = (placed[:, self.ankle] - placed[:, self.knee])[needed]
+        way = (goal.place - placed[:, self.hip])[needed]
+        bend = _bend(thigh, shin, way, knee[..., 0])
+        swing = rotations.least_turn(thigh + (bend @ shin[..., None])[..., 0], way)
+        hip, knee, ankle = swing @ hip, swing @ bend @ knee, goal.turned[needed]
+        above = turned[needed, 0]
+        return needed.numpy(), {
+            self.hip: above.mT @ hip,
+            self.knee: hip.mT @ knee,
+            self.ankle: knee.mT @ ankle,
+        }
+
+
+def _stoop(legs: list[_Leg], goals: list[_Goal], placed: Tensor, fps: int) -> np.ndarray:
+    """Give how far the pelvis has to go down so that both legs reach, smoothly, metres [T]."""
+    down = np.zeros(len(placed))
+    for leg, goal in zip(legs, goals, strict=True):
+        way = (goal.place - placed[:, leg.hip]).numpy()
+        longest = (STRETCH * leg.length) ** 2
+        # A leg that was as straight before is left so: only what a goal asks for beyond that is made room for.
+        now = ((placed[:, leg.ankle] - placed[:, leg.hip]).square().sum(-1)).numpy()
+        room = np.sqrt(np.maximum(np.maximum(longest, now) - (way[:, (0, 2)] ** 2).sum(1), 0))
+        down = np.maximum(down, -way[:, 1] - room)
+    down[down < _TINY] = 0
+    return _eased(down, max(1, round(BLEND * fps)))
+
+
+def _eased(needs: np.ndarray, reach: int) -> np.ndarray:
+    """Smooth needs [T] so that each is still met: their maxima nearby, averaged as far."""
+    window = np.lib.stride_tricks.sliding_window_view
+    highest = window(np.pad(needs, 2 * reach, mode="edge"), 2 * reach + 1).max(1)
+    weights = np.hanning(2 * reach + 3)[1:-1]
+    return window(highest, 2 * reach + 1) @ (weights / weights.sum())
+
+
+def _bend(thigh: Tensor, shin: Tensor, way: Tensor, hinge: Tensor) -> Tensor:
+    """Turn shins about their knees so that hip and ankle are as far apart as the way is long."""
+    upper, lower = thigh.norm(dim=-1), shin.norm(dim=-1)
+    now, wanted = (
+        torch.acos(((upper**2 + lower**2 - reach**2) / (2 * upper * lower)).clamp(-1, 1))
+        for reach in ((thigh + shin).norm(dim=-1), way.norm(dim=-1))
+    )
+    # A straight leg has no plane of its own: there the knee says how it bends.
+    axis = torch.linalg.cross(thigh, shin) + 1e-3 * (upper * lower)[:, None] * hinge
+    return rotations.matrix_from_axis_angle(torch.nn.functional.normalize(axis, dim=-1) * (now - wanted)[:, None])
+
+
+def _laid_flat(turn: Tensor, flat: np.ndarray, blend: int, least: int) -> Tensor:
+    """Turn ankles [T, 3, 3] so that a sole that lies on the floor lies level and does not spin."""
+    ahead = turn[..., 2].numpy()
+    change, still = np.zeros((len(turn), 3)), np.zeros(len(turn), bool)
+    for first, end in _stands(flat, np.zeros((len(turn), 3)), least):
+        middle = ahead[first:end].mean(0)
+        about = torch.tensor([0.0, np.arctan2(middle[0], middle[2]), 0.0], dtype=turn.dtype)
+        level = rotations.matrix_from_axis_angle(about)
+        change[first:end] = rotations.axis_angle_from_matrix(level @ turn[first:end].mT).numpy()
+        still[first:end] = True
+    return rotations.matrix_from_axis_angle(torch.from_numpy(_spread(change, still, blend))) @ turn
+
+
+def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
+    """Raise toes about their ankles where the ball of the foot would be below the floor."""
+    ball = turn @ sole
+    lowest = FOOT_HEIGHT - height
+    below = ball[:, 1] < lowest - _TINY
+    length = sole.norm()
+    across = torch.linalg.cross(ball, torch.tensor([0.0, 1, 0], dtype=ball.dtype).expand_as(ball))
+    rise = torch.asin((lowest / length).clamp(-1, 1)) - torch.asin((ball[:, 1] / length).clamp(-1, 1))
+    lifted = rotations.matrix_from_axis_angle(torch.nn.functional.normalize(across, dim=-1) * rise[:, None]) @ turn
+    return torch.where(below[:, None, None], lifted, turn)
+
+
+def _stands(rows: np.ndarray, points: np.ndarray, least: int) -> list[tuple[int, int]]:
+    """Cut the frames in which a point stands into stands of one place each: first frame and the one after the last."""
+    stands: list[tuple[int, int]] = []
+    first = None
+    for frame in range(len(rows) + 1):
+        on = frame < len(rows) and bool(rows[frame])
+        gone = first is not None and on and np.linalg.norm((points[frame] - points[first])[[0, 2]]) > ASTRAY
+        if first is not None and (not on or gone):
+            stands.append((first, frame))
+            first = None
+        if on and first is None:
+            first = frame
+    return [(first, end) for first, end in stands if end - first >= least]
+
+
+def _spread(values: np.ndarray, known: np.ndarray, blend: int) -> np.ndarray:
+    """Fade what is known of some frames [T, C] into the frames before and after, which are known of nothing."""
+    places = np.flatnonzero(known)
+    if not len(places):
+        return values
+    spread = np.where(known[:, None], values, 0)
+    for last, following in zip([None, *places], [*places, None], strict=True):
+        start = 0 if last is None else last + 1
+        end = len(values) if following is None else following
+        gap = end - start
+        if not gap:
+            continue
+        both = last is not None and following is not None
+        span = min(blend, gap) + 1 if both else blend + 1
+        steps = np.arange(1, gap + 1)
+        if last is not None:
+            spread[start:end] += _ease(steps / span)[:, None] * values[last]
+        if following is not None:
+            spread[start:end] += _ease(steps[::-1] / span)[:, None] * values[following]
+    return spread
+
+
+def _ease(share: np.ndarray) -> np.ndarray:
+    """Go from 1 at 0 to 0 at 1 with no corner."""
+    share = np.clip(share, 0, 1)
+    return 1 - share * share * (3 - 2 * share)

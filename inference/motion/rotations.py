@@ -72,6 +72,16 @@ def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
     return vector * (2 * torch.atan2(sine, w) / sine)
 
 
+def least_turn(one: Tensor, other: Tensor) -> Tensor:
+    """Make the rotation [..., 3, 3] that turns one direction [..., 3] into another by the shortest way.
+
+    Of two that are opposite, it is a half turn about x, or whichever axis rounding chooses.
+    """
+    one, other = functional.normalize(one, dim=-1), functional.normalize(other, dim=-1)
+    half = torch.cat((1 + (one * other).sum(-1, keepdim=True), torch.linalg.cross(one, other)), -1)
+    return matrix_from_quaternion(half + half.new_tensor((0, _TINY, 0, 0)))
+
+
 def slerp(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
     """Turn from one unit quaternion [..., 4] to another by the shorter way; `share` [...] in [0, 1] is how far."""
     share = share[..., None]

@@ -134,7 +134,7 @@ def _begin(targets: Tensor, limbs: dict[str, int]) -> _Pose:
             bones_at_rest = [torch.from_numpy(OFFSETS[INDEX[name]].astype(np.float64)) for name in (second, end)]
             held = _hold(pelvis, bones_at_rest[0], axis, upper, lower)
             turned[:, INDEX[first]] = held
-            bent = _least_turn((held @ bones_at_rest[1]), lower) @ held
+            bent = rotations.least_turn((held @ bones_at_rest[1]), lower) @ held
             below = [joint for joint in range(len(JOINTS)) if _CARRIES[INDEX[second], joint]]
             turned[:, below] = bent[:, None]
     root = hips / 2 - (pelvis @ torch.tensor([0.0, float(OFFSETS[1, 1]), 0.0], dtype=torch.float64))
@@ -143,7 +143,7 @@ def _begin(targets: Tensor, limbs: dict[str, int]) -> _Pose:
 
 def _hold(parent: Tensor, bone: Tensor, hinge: Tensor, upper: Tensor, lower: Tensor) -> Tensor:
     """Point a bone so that the next bends about its hinge; where both are straight, as the parent is turned."""
-    straight = _least_turn(parent @ bone, upper) @ parent
+    straight = rotations.least_turn(parent @ bone, upper) @ parent
     bend = torch.linalg.cross(_unit(upper), _unit(lower)) + 0.15 * (straight @ hinge)
     return _frame(upper, bend) @ _frame(bone, hinge).T
 
@@ -155,13 +155,6 @@ def _frame(main: Tensor, other: Tensor) -> Tensor:
 
 def _unit(vector: Tensor) -> Tensor:
     return torch.nn.functional.normalize(vector, dim=-1)
-
-
-def _least_turn(one: Tensor, other: Tensor) -> Tensor:
-    """Turn one direction [..., 3] into another about the axis across both."""
-    one, other = _unit(one), _unit(other)
-    half = torch.cat((1 + (one * other).sum(-1, keepdim=True), torch.linalg.cross(one, other)), -1)
-    return rotations.matrix_from_quaternion(half + torch.tensor([1e-9, 0, 0, 0], dtype=half.dtype))
 
 
 def _survey(targets: Tensor, points: PointSet, limbs: dict[str, int]) -> _Body:
