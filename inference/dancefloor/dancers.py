@@ -98,15 +98,17 @@ def _skin(rng: np.random.Generator, female: bool, tone: tuple[float, ...], hair:
 def _outfit(rng: np.random.Generator, seed: int) -> Outfit:
     colour, accent = _pick(rng, TOPS), _pick(rng, ACCENTS)
     kind = _pick(rng, ("T-shirt", "T-shirt", "hoodie", "sweater"))
-    pattern = _pick(rng, {"T-shirt": ("plain", "stripes", "blocks"), "hoodie": ("plain",), "sweater": ("knit",)}[kind])
+    pattern = _pick(
+        rng, {"T-shirt": ("plain", "stripes", "blocks"), "hoodie": ("plain",), "sweater": ("stripes", "blocks")}[kind]
+    )
     colours = tuple(linear(each) for each in (colour, accent, accent))
     cloth = Cloth(colours, pattern, 1.1, rng.uniform(0.8, 1.2), seed=seed)
     sleeve = _pick(rng, ("short", "elbow")) if kind == "T-shirt" else "long"
     loose = {"T-shirt": 0.014, "hoodie": 0.020, "sweater": 0.016}[kind]
-    top = Top(cloth, sleeve, "crew", rng.uniform(-0.05, -0.01), loose, collar=kind == "hoodie")
+    top = Top(cloth, sleeve, "crew", rng.uniform(0.01, 0.05), loose, collar=kind == "hoodie")
     below = _pick(rng, tuple(each for each in TROUSERS if each != colour))
     denim = "denim" if below in ("#2b4164", "#1c2a44") else "plain"
-    legs = Trousers(Cloth((linear(below),), denim, 1.0, 0.9, seed=seed + 1), -0.755, rng.uniform(0.15, 0.45))
+    legs = Trousers(Cloth((linear(below),), denim, 1.0, 0.9, seed=seed + 1), -0.755, rng.uniform(0.35, 0.65))
     shoes = Shoes(
         Cloth((linear(_pick(rng, ACCENTS)),), "leather", folds=0.15, gloss=0.25),
         linear(_pick(rng, SOLES)),

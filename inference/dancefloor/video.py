@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 RENDERS = ("skeleton", "openpose", "figure")
 Draw = Callable[[int], np.ndarray]
+AHEAD = 3  # frames
 APART = 1.5  # metres between dancers
 ALONE, TOGETHER = (720, 720), (1280, 720)  # pixels of a film of one, and of several
 
@@ -59,7 +60,10 @@ class Film:
 
     def pictures(self) -> Iterator[np.ndarray]:
         """Give the frames, uint8 [H, W, 3]."""
-        draw = {"skeleton": self._sticks, "openpose": self._poses, "figure": self._people}[self.render]()
+        if self.render == "figure":
+            yield from self._people()
+            return
+        draw = self._sticks() if self.render == "skeleton" else self._poses()
         for frame in range(self.frames):
             yield draw(frame)
 
@@ -77,12 +81,15 @@ class Film:
 
         return draw
 
-    def _people(self) -> Draw:
-        from inference.dancefloor.figure import Ensemble
+    def _people(self) -> Iterator[np.ndarray]:
+        """Half of a frame's work is done in a thread of its own, a few frames ahead."""
+        from inference.dancefloor.ensemble import Ensemble
+        from inference.lipsync import ahead
 
-        floor = Floor(PLACES[self.looks[0] % len(PLACES)], self.cameras[0])
-        ensemble = Ensemble(self.looks, self.cameras[0], floor)
-        return lambda frame: ensemble.picture(self.turned[:, frame], self.positions[:, frame], self.cameras[frame])
+        ensemble = Ensemble(self.looks, Floor(PLACES[self.looks[0] % len(PLACES)], self.cameras[0]))
+        moments = zip(self.turned.swapaxes(0, 1), self.positions.swapaxes(0, 1), self.cameras, strict=True)
+        for ready in ahead((ensemble.ready(*moment) for moment in moments), AHEAD):
+            yield ensemble.painted(ready)
 
 
 class Excerpt:
