@@ -292,7 +292,7 @@ def paths(plan: Plan, beats: np.ndarray, beat: float, fps: float) -> Paths:
     return Paths(facing, toes, soles, standing, support, over, lift, sink, lean)
 
 
-LAG = 0.075  # seconds that hips blur what the feet do
+LAG = 0.045  # seconds that hips blur what the feet do
 
 
 def _hop(beats: np.ndarray, begin: float, end: float, high: float) -> np.ndarray:
@@ -411,5 +411,5 @@ def _support(swings: list[list[Swing]], beats: np.ndarray) -> np.ndarray:
             keys.append(Key(swing.leave + 0.04, (0.0 if jumps else -0.9 * side,), 0.36))
         if swing.goal.kind in LANDINGS:
             taken = LANDINGS[swing.goal.kind][1]
-            keys.append(Key(swing.goal.at + 0.16, (0.0 if jumps else side * (taken or -0.75),), 0.36))
+            keys.append(Key(swing.goal.at - 0.05, (0.0 if jumps else side * (taken or -0.75),), 0.5))
     return np.clip(keyed(beats, (0.0,), sorted(keys, key=lambda key: key.at))[:, 0], -1, 1)

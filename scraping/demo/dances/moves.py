@@ -28,7 +28,7 @@ class Dancer:
 
     big: float
     sharp: float  # below 1 poses come faster
-    late: float  # seconds behind the beat
+    late: float  # seconds behind the beat; people who move to one are a little ahead of it
     lean: float  # radians forward
     arms: tuple[float, ...]  # radians by which the six angles are off
     follow: float  # seconds that an elbow comes after its shoulder
@@ -61,7 +61,7 @@ def _dancer(rng: np.random.Generator) -> Dancer:
     return Dancer(
         big=rng.uniform(0.88, 1.1),
         sharp=rng.uniform(0.88, 1.15),
-        late=float(np.clip(rng.normal(0.004, 0.007), -0.012, 0.02)),
+        late=float(np.clip(rng.normal(-0.022, 0.006), -0.035, -0.01)),
         lean=rng.uniform(-0.02, 0.06),
         arms=tuple(rng.normal(0, (0.06, 0.06, 0.1, 0.12, 0.06, 0.06))),
         follow=rng.uniform(0.01, 0.03),
