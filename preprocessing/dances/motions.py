@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from inference.motion import feet, rotations, solving
+from inference.motion import rotations, solving
 from inference.motion.clip import FPS, Motion
 from inference.motion.skeleton import SMPL_PELVIS
+from preprocessing.dances import standing
 from preprocessing.dances.reading import Placed, Turned, Unusable
 from preprocessing.dances.settings import Gates, Settings
 
@@ -30,7 +31,7 @@ def motion_of(raw: Turned | Placed, settings: Settings) -> tuple[Motion, dict[st
 def _turned(raw: Turned) -> Motion:
     matrices = rotations.matrix_from_axis_angle(torch.from_numpy(raw.vectors)).float().numpy()
     root = (raw.moved + SMPL_PELVIS).astype(np.float32)
-    return feet.on_floor(Motion.from_matrices(matrices, root - root[0] * ACROSS, round(raw.fps)))
+    return standing.grounded(Motion.from_matrices(matrices, root - root[0] * ACROSS, round(raw.fps)))
 
 
 def _fitted(raw: Placed, gates: Gates) -> tuple[Motion, dict[str, float]]:
@@ -41,7 +42,8 @@ def _fitted(raw: Placed, gates: Gates) -> tuple[Motion, dict[str, float]]:
         worst = raw.points.names[int(np.argmax(off))]
         detail = f"the skeleton fits to {100 * mean:.1f} cm, worst {worst}; {100 * gates.residual:.0f} are the most"
         raise Unusable("residual", detail)
-    return motion, residuals
+    # Where each frame is told from the middle of the body, the fit lays the way along what stands.
+    return motion if raw.points.centred else standing.grounded(motion), residuals
 
 
 def check(motion: Motion, gates: Gates) -> None:
