@@ -31,8 +31,8 @@ class Features:
     """What is heard of a song.
 
     `array`: float32 [T, 37], a row for each frame from the song's start on (see the names of the columns above); the
-    last two are the sine and cosine of the beat's phase, which is 0 on beats. `beats`: float64 [K], in seconds.
-    `tempo`: beats a minute. In a song without beats, the beat's columns are 0 and the tempo is NaN.
+    last two are the sine and cosine of the beat's phase, which is 0 on beats. `beats`: float64 [K], in seconds; there
+    are two at least, or none. `tempo`: beats a minute; without beats it is NaN, and the beat's columns are 0.
     """
 
     array: np.ndarray
@@ -80,7 +80,7 @@ def phase(beat_times: np.ndarray, times: np.ndarray) -> np.ndarray:
 
     Before the first and after the last beat, beats go on as far apart as the first and the last two.
     """
-    if len(beat_times) < 2:
+    if not len(beat_times):
         return np.zeros((len(times), 2), np.float32)
     count = np.arange(len(beat_times))
     turns = np.interp(times, beat_times, count)
@@ -92,8 +92,8 @@ def phase(beat_times: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def tempo_of(beat_times: np.ndarray) -> float:
-    """Give the beats a minute of beats, by their median distance; NaN for less than two."""
-    return float(60 / np.median(np.diff(beat_times))) if len(beat_times) > 1 else float("nan")
+    """Give the beats a minute, by their median distance; NaN without beats."""
+    return float(60 / np.median(np.diff(beat_times))) if len(beat_times) else float("nan")
 
 
 def _frames_of(beat_times: np.ndarray, fps: int, frames: int) -> np.ndarray:
@@ -105,6 +105,8 @@ def _heard(song: Path | np.ndarray, rate: int | None) -> tuple[np.ndarray, int]:
         return audio.decode(Path(song), most_seconds=MOST_SECONDS, rate=beats.RATE), beats.RATE
     if rate is None or rate < 1:
         raise ValueError(f"samples need a rate in Hz, not {rate}")
+    if not np.issubdtype(song.dtype, np.floating):
+        raise ValueError(f"samples are floats in [-1, 1], not {song.dtype}")
     samples = song.mean(axis=0) if song.ndim == 2 else song
     if not len(samples):
         raise MediaError("empty", "no sound in it")
@@ -112,7 +114,7 @@ def _heard(song: Path | np.ndarray, rate: int | None) -> tuple[np.ndarray, int]:
         raise MediaError("too-long", f"more than {MOST_SECONDS:.0f} s of sound")
     if not np.isfinite(samples).all():
         raise MediaError("corrupt", "samples that are no numbers")
-    return samples.astype(np.float32, copy=False), rate
+    return samples.astype(np.float32, copy=False).clip(-1, 1), rate
 
 
 def _at(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -120,7 +122,7 @@ def _at(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     if rate == wanted:
         return samples
     resampler = av.AudioResampler("fltp", "mono", wanted)
-    found = []
+    found = [np.zeros(0, np.float32)]
     for first in range(0, len(samples), rate):
         frame = av.AudioFrame.from_ndarray(samples[None, first : first + rate], format="fltp", layout="mono")
         frame.sample_rate = rate
