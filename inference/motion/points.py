@@ -1,6 +1,6 @@
 """Sets of points that others describe bodies by, and where each lies on the canonical skeleton."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ class PointSet:
     names: tuple[str, ...]
     joints: tuple[int, ...]
     offsets: np.ndarray  # float32 [K, 3]
+    doubt: np.ndarray  # float32 [K]: how much further off than others each may be
     mirrored: bool = False  # the coordinates are those of a mirror: x is negated on the way in
     centred: bool = False  # every frame is told from the middle of the body, so the way through the room is lost
 
@@ -49,9 +50,10 @@ class PointSet:
         return found
 
 
-def _set(places: Mapping[str, Place], **how: bool) -> PointSet:
+def _set(places: Mapping[str, Place], doubted: Collection[str] = (), **how: bool) -> PointSet:
     offsets = np.array([offset for _, offset in places.values()], np.float32)
-    return PointSet(tuple(places), tuple(INDEX[joint] for joint, _ in places.values()), offsets, **how)
+    doubt = np.array([4.0 if name in doubted else 1.0 for name in places], np.float32)
+    return PointSet(tuple(places), tuple(INDEX[joint] for joint, _ in places.values()), offsets, doubt, **how)
 
 
 def _coco17() -> PointSet:
@@ -100,10 +102,11 @@ def _melody23() -> PointSet:
         ("right_ankle", ("right_ankle", (0.0, 0.0, 0.0))),
         ("right_heel", ("right_ankle", (0.0, -0.06, -0.08))),
         ("right_toe", ("right_ankle", (-0.02, -0.06, 0.13))),
-        ("right_forearm", ("right_elbow", (-0.12, 0.0, 0.0))),
+        ("right_upper_forearm", ("right_elbow", (-0.12, 0.0, 0.0))),
         ("left_finger", ("left_wrist", (0.06, 0.0, 0.02))),
     )
-    return _set(dict(rows), mirrored=True, centred=True)
+    # In some takes the two points of the head change places and back within a few frames.
+    return _set(dict(rows), ("left_jaw", "right_jaw"), mirrored=True, centred=True)
 
 
 SETS = {"coco17": _coco17(), "melody23": _melody23()}

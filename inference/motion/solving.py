@@ -49,6 +49,7 @@ class _Body:
     bones: Tensor  # [24, 3]
     joints: list[int]  # [K]
     points: Tensor  # [K, 3], in the joints' frames
+    sigma: Tensor  # [K], metres
 
     @classmethod
     def of(cls, points: PointSet, found: bones.Bones | None = None) -> "_Body":
@@ -57,6 +58,7 @@ class _Body:
             torch.from_numpy(offsets.astype(np.float64)),
             list(points.joints),
             torch.from_numpy(attached.astype(np.float64)),
+            SIGMA * torch.from_numpy(points.doubt.astype(np.float64)),
         )
 
     def pose(self, pose: "_Pose") -> tuple[Tensor, Tensor, Tensor]:
@@ -199,7 +201,7 @@ def _step(body: _Body, targets: Tensor, pose: _Pose, between: _Pose, fps: int | 
     """Solve one step of every frame, [T, 75]: rotation vectors in the joints' own frames, then the root."""
     turned, placed, shown = body.pose(pose)
     off = shown - targets
-    trust = 1 / (1 + off.square().sum(-1) / ROBUST**2) / SIGMA**2
+    trust = 1 / (1 + off.square().sum(-1) / ROBUST**2) / body.sigma**2
     arms = (shown[:, :, None] - placed[:, None]) * _CARRIES[:, body.joints].T[None, :, :, None]
     columns = turned.transpose(-1, -2)[:, None]  # [T, 1, 24, 3 axes, 3]
     slopes = torch.linalg.cross(columns, arms[..., None, :]).flatten(2, 3)  # [T, K, 72, 3]
