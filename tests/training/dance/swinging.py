@@ -10,6 +10,7 @@ from preprocessing import dancepacks
 from preprocessing.dancepacks import Dance, Song
 
 HANDS = [INDEX["left_hand"], INDEX["right_hand"]]
+GENRES = ("lock", "pop")
 FEET = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("ankle", "foot")]
 
 
@@ -33,7 +34,7 @@ def swaying(seconds: float, fps: float, period: float, amplitude: float = 0.2, l
 def motion(frames: int, period: int, seed: int = 0) -> Motion:
     """A body that swings its arms every so many frames and strolls, differently for each seed."""
     rng = np.random.default_rng(seed)
-    angle = 0.5 * np.sin(2 * np.pi * np.arange(frames) / period)[:, None] * rng.uniform(0.2, 1, len(JOINTS))
+    angle = 0.5 * np.cos(2 * np.pi * np.arange(frames) / period)[:, None] * rng.uniform(0.2, 1, len(JOINTS))
     rotations = np.zeros((frames, len(JOINTS), 6), np.float32)
     rotations[..., 0], rotations[..., 1] = np.cos(angle), np.sin(angle)
     rotations[..., 3], rotations[..., 4] = -np.sin(angle), np.cos(angle)
@@ -59,9 +60,8 @@ def write_pack(folder: Path, frames: int = 200, held_out: int = 2) -> None:
         beats = tuple(np.arange(0, frames / 30, period / 30).tolist())
         songs.append(Song(name, frames, frames / 30, 1800 / period, beats, f"{name}.wav", "ab" * 32))
         split = "test" if number >= 6 - held_out else "train"
-        dances.append(
-            Dance(f"dance{number}", None, None, name, split, frames, 0, 0.0, None, None, True, f"{name}.pkl", "cd" * 32)
-        )
+        about = (None, None, True, f"{name}.pkl", "cd" * 32)
+        dances.append(Dance(f"dance{number}", GENRES[number % 2], None, name, split, frames, 0, 0.0, *about))
         motions.append(motion(frames, 2 * period, number))
         heard.append(music(frames, period, number))
     dancepacks.write(folder, dances, motions, songs, heard, [], "f00d")
