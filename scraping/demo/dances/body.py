@@ -13,6 +13,8 @@ LONGEST = 0.988  # share of its length that a leg stretches to: a locked knee sn
 SHORTEST = 0.42
 TIPTOE = np.linspace(0, 0.75, 16)  # radians that a heel may rise where the leg would be too short
 RESERVE = 0.35  # of those, how much the hips may count on
+SOFT = 0.008  # metres over which two heights of the hips are blended
+LEVEL = np.array([0.75, 0.9, 0.8])  # how much of what the spine does the neck takes back
 SIDES = ("left", "right")
 
 
@@ -47,9 +49,6 @@ def posed(intent: Intent) -> tuple[np.ndarray, np.ndarray]:
         _arm(local, name, intent.arms[:, side])
     root = _legs(local, pelvis, intent)
     return axis_angle(local), root
-
-
-LEVEL = np.array([0.75, 0.9, 0.8])  # how much of what the spine does the neck takes back
 
 
 def matrix(vector: np.ndarray) -> np.ndarray:
@@ -121,9 +120,6 @@ def _legs(local: np.ndarray, pelvis: np.ndarray, intent: Intent) -> np.ndarray:
         near = np.exp(-np.maximum(intent.toes[:, side, 1] - FOOT_HEIGHT, 0) / 0.04)
         local[:, INDEX[f"{name}_foot"]] = _about("x", -0.85 * near * np.maximum(pitch, 0))
     return root
-
-
-SOFT = 0.008  # metres
 
 
 def _below(height: np.ndarray, cap: np.ndarray) -> np.ndarray:

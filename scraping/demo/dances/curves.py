@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+RECOVERY = 0.35  # beats in which an overshoot is taken back
+
 
 @dataclass(frozen=True)
 class Key:
@@ -22,7 +24,7 @@ def eased(share: np.ndarray) -> np.ndarray:
 
 
 def keyed(times: np.ndarray, start: Sequence[float], keys: Sequence[Key], recoil: float = 0.0) -> np.ndarray:
-    """Go through keys in order, [T, D]; a change overshoots by the share `recoil` at its key and falls back after it."""
+    """Go through keys in order, [T, D]; a change overshoots by the share `recoil` and then falls back."""
     values = np.array([start, *(key.value for key in keys)], float)
     if not keys:
         return np.repeat(values, len(times), 0)
@@ -30,9 +32,6 @@ def keyed(times: np.ndarray, start: Sequence[float], keys: Sequence[Key], recoil
     share = (times[:, None] - at + over) / over
     gone = (1 + recoil) * eased(share) - recoil * eased((share - 1) * over / RECOVERY)
     return values[0] + gone @ np.diff(values, axis=0)
-
-
-RECOVERY = 0.35  # beats in which an overshoot is taken back
 
 
 def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:

@@ -56,10 +56,10 @@ REST = ("easy", "easy")
 Pose = tuple[float, str, str]  # count, left arm, right arm
 
 
-def _counted(words: str) -> tuple[Pose, ...]:
+def _counted(*words: str) -> tuple[Pose, ...]:
     """Read `1 clap clap, 2 side hip`: on a count, the shapes of the left and the right arm."""
     poses = []
-    for word in words.split(","):
+    for word in ",".join(words).split(","):
         on, left, right = word.split()
         poses.append((float(on), left, right))
     return tuple(poses)
@@ -68,7 +68,9 @@ def _counted(words: str) -> tuple[Pose, ...]:
 # Of four counts; in three, what falls on the fourth is left out. Some come in several ways.
 ARMS: dict[str, tuple[tuple[Pose, ...], ...]] = {
     "swing": (
-        _counted("1 swing_front swing_back, 2 swing_back swing_front, 3 swing_front swing_back, 4 swing_back swing_front"),
+        _counted(
+            "1 swing_back swing_front, 2 swing_front swing_back, 3 swing_back swing_front, 4 swing_front swing_back"
+        ),
     ),
     "rock": (
         _counted("1 across across_low, 2 side_low side_low, 3 across_low across, 4 side_low side_low"),
@@ -83,7 +85,10 @@ ARMS: dict[str, tuple[tuple[Pose, ...], ...]] = {
         _counted("1 chest chest, 2 point_out chest, 3 chest point_out, 4 point_up point_down"),
     ),
     "circle": (
-        _counted("1 front_low front_low, 1.5 side_low across_low, 2 high across, 2.5 up up, 3 across high, 4 across_low side_low"),
+        _counted(
+            "1 front_low front_low, 1.5 side_low across_low, 2 high across",
+            "2.5 up up, 3 across high, 4 across_low side_low",
+        ),
         _counted("1 roll chest, 1.5 chest roll, 2 roll chest, 3 flung flung, 4 easy easy"),
     ),
     "angles": (
@@ -91,9 +96,7 @@ ARMS: dict[str, tuple[tuple[Pose, ...], ...]] = {
         _counted("1 square cactus, 2 shelf cactus, 3 cactus shelf, 3.5 cactus square, 4 cactus_down cactus_down"),
         _counted("1 shelf shelf, 2 cactus shelf, 3 cactus cactus, 4 side side"),
     ),
-    "wave": (
-        _counted("1 side side, 4 side side"),
-    ),
+    "wave": (_counted("1 side side, 4 side side"),),
     "frame": (
         _counted("1 head shelf, 2 head hip, 3 crown hip, 4 hip hip"),
         _counted("1 shelf shelf, 2 crown shelf, 3 crown crown, 4 low low"),
@@ -104,23 +107,22 @@ ARMS: dict[str, tuple[tuple[Pose, ...], ...]] = {
         _counted("1 roll roll, 1.5 chest chest, 2 hoop hoop, 3 point_out hoop, 4 hoop hoop"),
         _counted("1 point_up point_down, 2 hoop hoop, 3 point_down point_up, 4 hoop hoop"),
     ),
-    "clap": (
-        _counted("1 side_low side_low, 2 clap clap, 3 high high, 4 clap clap"),
-    ),
+    "clap": (_counted("1 side_low side_low, 2 clap clap, 3 high high, 4 clap clap"),),
     "brush": (
         _counted("1 across hip, 2 flung hip, 3 chest across, 4 low flung"),
         _counted("1 chest down, 1.5 point_out down, 2 easy easy, 3 easy chest, 3.5 easy point_out, 4 easy easy"),
     ),
-    "roof": (
-        _counted("1 up up, 1.5 cactus cactus, 2 up up, 2.5 cactus cactus, 3 up up, 3.5 cactus cactus, 4 up up"),
-    ),
+    "roof": (_counted("1 up up, 1.5 cactus cactus, 2 up up, 2.5 cactus cactus, 3 up up, 3.5 cactus cactus, 4 up up"),),
     "waack": (
         _counted("1 over flung, 1.5 shoulder over, 2 flung shoulder, 2.5 over flung, 3 head point_out, 4 crown hip"),
         _counted("1 over over, 1.5 shoulder shoulder, 2 flung flung, 3 over hip, 3.5 flung hip, 4 point_up hip"),
         _counted("1 flung hip, 1.5 over hip, 2 flung hip, 2.5 over hip, 3 flung flung, 3.5 over over, 4 flung flung"),
     ),
     "throw": (
-        _counted(".5 thrown_up guard, 1 point_down guard, 2 guard guard, 2.5 guard thrown_up, 3 guard point_down, 4 guard guard"),
+        _counted(
+            ".5 thrown_up guard, 1 point_down guard, 2 guard guard",
+            "2.5 guard thrown_up, 3 guard point_down, 4 guard guard",
+        ),
         _counted("1 flung flung, 1.5 across across_low, 2 thrown_up cocked, 3 cocked punch, 4 guard guard"),
     ),
     "punch": (

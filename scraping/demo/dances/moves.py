@@ -11,14 +11,17 @@ import numpy as np
 from inference.motion.skeleton import HEIGHT
 from scraping.demo.dances.body import Intent, posed
 from scraping.demo.dances.curves import Key, drift, keyed, smoothed, window
-from scraping.demo.dances.footwork import AIRS, Paths, Plan, Steps, paths, repertoire
+from scraping.demo.dances.footwork import Paths, Plan, paths
 from scraping.demo.dances.genres import GENRES, Manner
 from scraping.demo.dances.gestures import ARMS, BODIES, REST, Pose, Sway, mirrored, shape, waved
 from scraping.demo.dances.songs import Phrase, Score
+from scraping.demo.dances.steps import AIRS, Steps, repertoire
 
 FPS = 60  # AIST++'s
 LEVELS = (0.8, 0.95, 1.12)  # how large a phrase of each level is danced
 VOCABULARY = {"feet": 3, "arms": 3, "bodies": 2}  # what one dance draws of its genre
+LARGE = {"tilt": 1.3, "low": 1.5, "high": 1.5, "head": 1.2}  # times what a body does by itself
+RESTLESS = {"tilt": 0.012, "low": 0.016, "high": 0.02, "head": 0.035}  # radians of drift
 DIAGONALS = (-0.6, 0.0, 0.6)
 
 
@@ -124,7 +127,7 @@ class _Choreography:
             at = start + half * of_half
             flipped = self._step(repertoire(self.score.metre)[name], at, stretch, big)
             poses = ARMS[gesture][self.ways[gesture]]
-            self._gesture(gesture, mirrored(poses) if flipped != bool(half) else poses, at, stretch, big)
+            self._gesture(gesture, mirrored(poses) if flipped else poses, at, stretch, big)
             if last and phrase.stop:
                 self._freeze(at, of_half)
 
@@ -204,7 +207,9 @@ class _Choreography:
         sway = self._sway(beats, alive)
         self._stride(walk, sway)
         restless = self.dancer.restless * drift(times, 12, self.rng) * (0.4 + 0.6 * alive[:, None])
-        for part, share, turns in zip(("tilt", "low", "high", "head"), (0.012, 0.016, 0.02, 0.035), range(4), strict=True):
+        for part, share, turns in zip(
+            ("tilt", "low", "high", "head"), (0.012, 0.016, 0.02, 0.035), range(4), strict=True
+        ):
             setattr(sway, part, getattr(sway, part) + share * restless[:, 3 * turns : 3 * turns + 3])
         sway.head[:, 1] += _spotting(walk.facing)
         return Intent(
@@ -227,8 +232,8 @@ class _Choreography:
             part = Sway.still(len(beats))
             BODIES[mood.body](beats, part)
             weight = mood.strength * alive * window(beats, mood.start - 0.25, mood.end - 0.25, 0.5)
-            for name in ("tilt", "low", "high", "head"):
-                setattr(whole, name, getattr(whole, name) + weight[:, None] * getattr(part, name))
+            for name, large in LARGE.items():
+                setattr(whole, name, getattr(whole, name) + large * weight[:, None] * getattr(part, name))
             bounce += weight * (part.sink + 0.7 * (0.5 + 0.5 * np.cos(2 * np.pi * beats)) ** 1.2)
         whole.sink = self.manner.bounce * bounce
         return whole
@@ -239,13 +244,13 @@ class _Choreography:
         apart = walk.toes[:, 0] - walk.toes[:, 1]
         ahead = smoothed(np.clip(apart[:, 0] * sine + apart[:, 2] * cosine, -0.7, 0.7), 4.0)
         support = smoothed(walk.support, 4.0)
-        roll = 0.085 * self.manner.sway * support
+        roll = 0.11 * self.manner.sway * support
         sway.tilt[:, 2] += roll
         sway.low[:, 2] -= 0.9 * roll
         sway.high[:, 2] -= 0.35 * roll
-        sway.tilt[:, 1] -= 0.32 * ahead
-        sway.low[:, 1] += 0.3 * ahead
-        sway.high[:, 1] += 0.24 * ahead
+        sway.tilt[:, 1] -= 0.38 * ahead
+        sway.low[:, 1] += 0.4 * ahead
+        sway.high[:, 1] += 0.34 * ahead
         deep = walk.sink + self.manner.sink
         sway.tilt[:, 0] += 0.45 * walk.lean + 0.9 * deep + 0.5 * self.dancer.lean
         sway.low[:, 0] += 0.55 * walk.lean + 0.25 * deep + 0.5 * self.dancer.lean
@@ -281,4 +286,3 @@ def _spotting(facing: np.ndarray) -> np.ndarray:
     """Look to the front as long as the neck allows, and be there again first: as dancers turn."""
     off = 2 * np.pi * np.round(facing / (2 * np.pi)) - facing
     return smoothed(0.75 * np.clip(off, -1.1, 1.1), 5.0)
-
