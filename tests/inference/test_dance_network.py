@@ -21,7 +21,7 @@ def asked(count: int = 2) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     return {
         "noisy": torch.randn(count, 16, 151, generator=generator),
-        "level": torch.full((count,), 0.5),
+        "level": torch.full((count,), 0.3),
         "music": torch.randn(count, 16, 37, generator=generator),
         "genre": torch.zeros(count),
         "heard": torch.ones(count),

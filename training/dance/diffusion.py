@@ -53,7 +53,7 @@ class Diffusion(descent.Descent):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.denoiser = Denoiser(settings.config(genres), settings.dropout)
-        self.average = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
+        self.averaged = copy.deepcopy(self.denoiser).eval().requires_grad_(False)
 
     @property
     def trained(self) -> dict[str, nn.Module]:
@@ -61,11 +61,11 @@ class Diffusion(descent.Descent):
 
     @property
     def kept(self) -> dict[str, nn.Module]:
-        return {"denoiser": self.average}
+        return {"denoiser": self.averaged}
 
     def train(self, mode: bool = True) -> "Diffusion":
         super().train(mode)
-        self.average.eval()
+        self.averaged.eval()
         return self
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -112,7 +112,7 @@ class Diffusion(descent.Descent):
     def follow(self) -> None:
         """Move the average: a young one follows fast."""
         keep = min(self.settings.average, (1 + self.steps) / (10 + self.steps))
-        for slow, fast in zip(self.average.parameters(), self.denoiser.parameters(), strict=True):
+        for slow, fast in zip(self.averaged.parameters(), self.denoiser.parameters(), strict=True):
             slow.lerp_(fast, 1 - keep)
 
     # -- what is watched, and kept -----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Diffusion(descent.Descent):
 
     def _seen(self, batch: Sample, number: int) -> Tensor:
         """Sum over windows and levels: losses by the right and by the wrong music, and centimetres between joints."""
-        true, many = self.average.normalised(batch.motion), len(batch.motion)
+        true, many = self.averaged.normalised(batch.motion), len(batch.motion)
         generator = torch.Generator().manual_seed(number)
         total = torch.zeros(3, device=self.device)
         for share in HELD_OUT_LEVELS:
@@ -140,10 +140,10 @@ class Diffusion(descent.Descent):
             noisy = alpha * true + sigma * noise
             with self.autocast():
                 made, misled = (
-                    self.average(noisy, level, music, batch.genre, heard).float()
+                    self.averaged(noisy, level, music, batch.genre, heard).float()
                     for music in (batch.music, batch.other)
                 )
-            apart = (loss.joints(self.average.restored(made)) - loss.joints(batch.motion)).norm(dim=-1).mean((1, 2))
+            apart = (loss.joints(self.averaged.restored(made)) - loss.joints(batch.motion)).norm(dim=-1).mean((1, 2))
             total += torch.stack(
                 [loss.differences(made, true).sum(), loss.differences(misled, true).sum(), 100 * apart.sum()]
             )
@@ -153,6 +153,6 @@ class Diffusion(descent.Descent):
         """Dance to the music of samples, with the weights that are kept."""
         genres, songs = batch.genre.tolist(), batch.music.numpy()
         return [
-            dancing.sample(self.average, music, number, genre=genre)
+            dancing.sample(self.averaged, music, number, genre=genre)
             for number, (music, genre) in enumerate(zip(songs, genres, strict=True))
         ]

@@ -121,7 +121,7 @@ def prepared(key: str, settings: DiffusionSettings | GanSettings, dances: Dances
         model = MODULES[key](settings, len(dances.genres), settings.seed)
     except ValueError as error:  # of a network's config
         raise UserError(f"{key}: {error}") from None
-    for network in {**model.trained, **model.kept}.values():
+    for network in (*model.trained.values(), *model.kept.values()):
         if hasattr(network, "motion_mean"):
             data.measure(network, dances, drawn.found, settings.change.mirror > 0)
     return Job(key, settings, dances, model, drawn)

@@ -118,7 +118,7 @@ def test_what_is_kept_is_the_average_of_the_weights():
     run = trained("dance", 3)
     state, average = kept()["state_dict"], load_file(run / "denoiser.safetensors")
     name = "moving.0.feed.0.weight"
-    assert torch.equal(average[name], state[f"average.{name}"])
+    assert torch.equal(average[name], state[f"averaged.{name}"])
     assert not torch.equal(average[name], state[f"denoiser.{name}"])
 
 
