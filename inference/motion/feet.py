@@ -14,6 +14,7 @@ from inference.motion.skeleton import ANKLE_HEIGHT, FOOT_HEIGHT, INDEX, OFFSETS
 LOWEST = 0.02  # metres over the lowest sole that still bears weight
 BLEND = 0.2  # seconds in which a foot goes into and out of its place
 ASTRAY = 0.2  # metres off its place at which a foot has taken a step, whatever its contact says
+RAISED = 0.05  # metres of an ankle over where it stands
 LEAST_STAND = 0.06  # seconds
 STRETCH = 0.999  # of a leg's length
 _TINY = 1e-5  # metres or radians that are nothing to mend
@@ -99,7 +100,9 @@ class _Leg:
         blend = max(1, round(BLEND * fps))
         least = max(1, round(LEAST_STAND * fps))
         turn, place = turned[:, self.ankle], placed[:, self.ankle].clone()
-        turn = _laid_flat(turn, standing.all(1), blend, least)
+        # A heel that is marked while it is raised is one on its way: that foot stands on its ball.
+        flat = standing.all(1) & (place[:, 1] < ANKLE_HEIGHT + RAISED).numpy()
+        turn = _laid_flat(turn, flat, blend, least)
         place[:, 1].clamp_(min=ANKLE_HEIGHT)
         turn = _ball_up(turn, self.sole, place[:, 1])
         ball = place + turn @ self.sole

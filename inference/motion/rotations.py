@@ -75,11 +75,13 @@ def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
 def least_turn(one: Tensor, other: Tensor) -> Tensor:
     """Make the rotation [..., 3, 3] that turns one direction [..., 3] into another by the shortest way.
 
-    Of two that are opposite, it is a half turn about x, or whichever axis rounding chooses.
+    Of two that are opposite, a half turn about some axis across them.
     """
     one, other = functional.normalize(one, dim=-1), functional.normalize(other, dim=-1)
-    half = torch.cat((1 + (one * other).sum(-1, keepdim=True), torch.linalg.cross(one, other)), -1)
-    return matrix_from_quaternion(half + half.new_tensor((0, _TINY, 0, 0)))
+    axis = functional.one_hot(one.abs().argmin(-1), 3).to(one)
+    across = 1e-7 * torch.linalg.cross(one, axis)  # counts where the two are opposite, and nowhere else
+    half = (1 + (one * other).sum(-1, keepdim=True), torch.linalg.cross(one, other) + across)
+    return matrix_from_quaternion(torch.cat(half, -1))
 
 
 def slerp(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
