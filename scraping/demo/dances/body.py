@@ -106,7 +106,7 @@ def _legs(local: np.ndarray, pelvis: np.ndarray, intent: Intent) -> np.ndarray:
     root = intent.hips.copy()
     caps = [_cap(side, hips[side], root, intent) for side in range(2)]
     cap = np.minimum(np.minimum(*caps), root[:, 1] + 0.1)
-    cap = smoothed(lowest(cap, 7), 3.0)
+    cap = smoothed(lowest(cap, 9), 4.5)
     root[:, 1] = _below(root[:, 1], cap)
     for side, name in enumerate(SIDES):
         hip = root + hips[side]

@@ -14,6 +14,7 @@ from scraping.demo.dances.steps import AIRS, LANDINGS, LEFT, RIGHT, Steps
 
 SWING = (0.15, 0.44)  # seconds at least and at most from lifting a foot to setting it down
 SWING_COUNTS = 0.62
+SHIFT = (0.4, 0.9)  # beats at least and at most that weight takes to go over
 PIVOT = 0.7  # radians that the body turns over a standing foot before the foot turns with it
 LAG = 0.045  # seconds that hips blur what the feet do
 
@@ -251,13 +252,19 @@ def _peel(swing: Swing, beats: np.ndarray, beat: float, sole: np.ndarray) -> Non
 
 def _support(swings: list[list[Swing]], beats: np.ndarray) -> np.ndarray:
     """Say on which foot the weight is: over to the other before a foot leaves, and onto the one that steps."""
-    keys = []
+    goals = []
     for swing in sorted(chain(*swings), key=lambda one: one.leave):
         side = 1.0 if swing.foot == LEFT else -1.0
         jumps = swing.goal.kind == "jump"
         if swing.origin.kind not in AIRS:
-            keys.append(Key(swing.leave + 0.04, (0.0 if jumps else -0.9 * side,), 0.36))
+            goals.append((swing.leave + 0.06, 0.0 if jumps else -0.9 * side))
         if swing.goal.kind in LANDINGS:
             taken = LANDINGS[swing.goal.kind][1]
-            keys.append(Key(swing.goal.at - 0.05, (0.0 if jumps else side * (taken or -0.75),), 0.5))
-    return np.clip(keyed(beats, (0.0,), sorted(keys, key=lambda key: key.at))[:, 0], -1, 1)
+            goals.append((swing.goal.at - 0.05, 0.0 if jumps else side * (taken or -0.75)))
+    goals.sort()
+    since = [-9.0, *(at for at, _ in goals)]
+    keys = [
+        Key(at, (value,), float(np.clip(at - before + 0.22, *SHIFT)))
+        for (at, value), before in zip(goals, since, strict=False)
+    ]
+    return np.clip(keyed(beats, (0.0,), keys)[:, 0], -1, 1)

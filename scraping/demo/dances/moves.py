@@ -21,6 +21,8 @@ FPS = 60  # AIST++'s
 LEVELS = (0.8, 0.95, 1.12)  # how large a phrase of each level is danced
 VOCABULARY = {"feet": 3, "arms": 3, "bodies": 2}  # what one dance draws of its genre
 LARGE = {"tilt": 1.3, "low": 1.5, "high": 1.5, "head": 1.2}  # times what a body does by itself
+ARM_WEIGHTS = np.array([0.8, 0.8, 0.35, 0.25, 0.0, 0.0])  # how far each angle throws a hand
+QUICKEST = 0.13  # seconds that a hand takes for a radian of its arm
 RESTLESS = {"tilt": 0.012, "low": 0.016, "high": 0.02, "head": 0.035}  # radians of drift
 DIAGONALS = (-0.6, 0.0, 0.6)
 
@@ -149,7 +151,7 @@ class _Choreography:
     def _step(self, steps: Steps, at: float, stretch: float, big: float) -> bool:
         """Begin with the foot that is free; tell whether that mirrored the figure."""
         flipped = self.first_mirror if self.plan.free is None else bool(self.plan.free)
-        self.plan.dance(steps, at, stretch, flipped, min(big, 1.15), 0.24)
+        self.plan.dance(steps, at, stretch, flipped, min(big, 1.08), 0.24)
         return flipped
 
     def _gesture(self, name: str, poses: tuple[Pose, ...], at: float, stretch: float, big: float) -> None:
@@ -169,7 +171,10 @@ class _Choreography:
 
     def _reach(self, side: int, name: str, beat: float, over: float, big: float) -> None:
         angles = np.array(shape(name, min(1.1, big * self.manner.reach)))
-        self.arms[side].append(Key(beat, tuple(angles + self.dancer.arms), over))
+        before = np.array(self.arms[side][-1].value if self.arms[side] else angles)
+        change = np.abs(angles + self.dancer.arms - before) @ ARM_WEIGHTS
+        least = QUICKEST * change / self.score.beat
+        self.arms[side].append(Key(beat, tuple(angles + self.dancer.arms), max(over, least)))
 
     def _freeze(self, at: float, counts: float) -> None:
         """Strike a pose on the last count that sounds, and hold it."""

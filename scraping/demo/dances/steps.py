@@ -68,7 +68,7 @@ FOUR = {
         4, "1 L step .02 .36, 2 R step -.02 .7, 3 L touch .36 .74", travel=(0.02, 0.62), either_way=True
     ),
     "lunge": _steps(
-        4, "1 L step .56 .06, 3 L step .13 .02, 4 R touch -.14 .1", sinks=((1.0, 0.14), (2.2, 0.12), (3.0, 0.0))
+        4, "1 L step .5 .06, 3 L step .13 .02, 4 R touch -.14 .1", sinks=((1.0, 0.14), (2.2, 0.12), (3.0, 0.0))
     ),
     "drop": _steps(
         4,
@@ -113,9 +113,9 @@ FOUR = {
     ),
 }
 FOUR["waltz"], FOUR["balance"] = FOUR["glide_box"], FOUR["step_touch"]
-FOUR["freeze"] = _steps(4, "1 L step .2 0, 2 R step -.2 .05, 3 L step .46 .1", sinks=((1.0, 0.03), (3.0, 0.11)))
+FOUR["freeze"] = _steps(4, "1 L step .2 0, 2 R step -.2 .05, 3 L step .4 .08", sinks=((1.0, 0.03), (3.0, 0.11)))
 THREE = {
-    "freeze": _steps(3, "1 L step .2 0, 2 R step -.4 .1", sinks=((1.0, 0.02), (2.0, 0.08))),
+    "freeze": _steps(3, "1 L step .2 0, 2 R step -.36 .08", sinks=((1.0, 0.02), (2.0, 0.08))),
     "waltz": _steps(3, "1 L step .12 .34, 2 R step -.3 .32, 3 L step -.1 .32", travel=(-0.18, 0.32), either_way=True),
     "balance": _steps(3, "1 L step .38 .02, 2 R touch .24 -.18, 3 R step .1 -.1", travel=(0.2, 0.0)),
     "leg_lift": _steps(
