@@ -328,9 +328,8 @@ def main() -> None:
     if "features" in found:
         print(f"features: {found['features']['seconds']:.2f} s of a song of {SONG:.0f} s")
     for name, size in found.get("dance", {}).items():
-        print(
-            f"{name}: {SECONDS:.0f} s of dance in {size['seconds']:.2f} s, {size['parameters'] / 1e6:.1f} million weights"
-        )
+        millions = size["parameters"] / 1e6
+        print(f"{name}: {SECONDS:.0f} s of dance in {size['seconds']:.2f} s, {millions:.1f} million weights")
     for name, way in found.get("draw", {}).items():
         print(
             f"{name}: not drawn, no body here"

@@ -16,9 +16,7 @@ FAR = 0.2  # of a beat: so far off the grid a found beat does not count
 def locked(found: Features) -> Features:
     """Lay beats evenly over the whole song, at the tempo and phase that fit the found ones best."""
     if len(found.beats) < FEWEST:
-        raise UserError(
-            f"--bpm-lock: {len(found.beats)} beats were heard in the song, {FEWEST} are needed: leave it out"
-        )
+        raise UserError(f"--bpm-lock needs {FEWEST} beats, and {len(found.beats)} were heard in the song: leave it out")
     first, period = _grid(found.beats)
     numbers = np.arange(np.ceil(-first / period - 1e-9), np.floor((found.seconds - first) / period) + 1)
     beats = first + period * numbers

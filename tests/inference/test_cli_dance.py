@@ -35,7 +35,7 @@ def denoiser() -> Denoiser:
     return made
 
 
-def manifest(network: Denoiser, **changes: object) -> dict:
+def manifest(network: Denoiser, /, **changes: object) -> dict:
     units = {
         what: {
             "fps": 30,
