@@ -56,9 +56,9 @@ class Motion:
         cls, matrices: np.ndarray, root: np.ndarray, fps: int = FPS, standing: np.ndarray | None = None
     ) -> Self:
         """Build a motion of local rotations [T, 24, 3, 3] and the pelvis [T, 3]; contacts are found unless given."""
-        turned = torch.as_tensor(np.asarray(matrices, np.float32))
+        turned = torch.tensor(np.asarray(matrices, np.float32))
         if standing is None:
-            placed = kinematics.forward(turned, torch.as_tensor(np.asarray(root, np.float32)))
+            placed = kinematics.forward(turned, torch.tensor(np.asarray(root, np.float32)))
             standing = contacts(placed.numpy(), fps)
         return cls(rotations.sixd_from_matrix(turned).numpy(), root, standing, fps)
 
@@ -82,11 +82,11 @@ class Motion:
 
     def matrices(self) -> np.ndarray:
         """Give the local rotations as float32 [T, 24, 3, 3]."""
-        return rotations.matrix_from_6d(torch.from_numpy(self.rotations)).numpy()
+        return rotations.matrix_from_6d(torch.tensor(self.rotations)).numpy()
 
     def positions(self) -> np.ndarray:
         """Give where the joints are in metres, float32 [T, 24, 3]."""
-        return kinematics.forward(torch.from_numpy(self.matrices()), torch.from_numpy(self.root)).numpy()
+        return kinematics.forward(torch.from_numpy(self.matrices()), torch.tensor(self.root)).numpy()
 
     def slice(self, first: int, end: int | None = None) -> Self:
         """Cut out the frames from `first` up to, without, `end`."""

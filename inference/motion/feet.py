@@ -50,7 +50,7 @@ def lock(motion: Motion) -> Motion:
     stands keeps its angle; none goes below the floor. Frames and legs that need nothing stay as they are, to the bit.
     """
     matrices = torch.from_numpy(motion.matrices()).double()
-    root = torch.from_numpy(motion.root).double()
+    root = torch.tensor(motion.root).double()
     turned, placed = kinematics.pose(matrices, root)
     standing = motion.contacts > 0.5
     legs = [_Leg.of(side) for side in ("left", "right")]
