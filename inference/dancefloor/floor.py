@@ -9,6 +9,7 @@ from inference.dancefloor.camera import Camera
 
 TILE = 1024  # pixels of the floor's pattern, which repeats
 METRES = 4.0  # that it covers
+BOARDS = 24  # across it
 FADES = (3.5, 13.0)  # metres behind the target where the floor begins to fade, and where it is gone
 SHADOW = 0.5  # of the light that is left in the middle of a shadow
 SHADED = np.rint(255 - (1 - SHADOW) * np.arange(256)).astype(np.uint8)
@@ -93,19 +94,22 @@ def _grid(palette: Palette) -> np.ndarray:
 
 
 def _planks(palette: Palette) -> np.ndarray:
-    """Boards towards the camera, each of its own shade and grain."""
+    """Boards towards the camera, each of its own shade and grain; each goes on at the pattern's other end."""
     rng = np.random.Generator(np.random.PCG64(11))
-    boards, board = 24, TILE / 24
+    board = TILE / BOARDS
     pattern = np.empty((TILE, TILE, 3), np.float32)
     pattern[:] = palette.floor
-    for index in range(boards):
+    for index in range(BOARDS):
         left, right = round(index * board), round((index + 1) * board)
-        cut = int(rng.integers(TILE))
+        cuts = [int(rng.integers(TILE))]
+        cuts.append((cuts[0] + int(TILE * rng.uniform(0.35, 0.65))) % TILE)
         shades = rng.uniform(0.9, 1.08, 2)
-        grain = cv2.GaussianBlur(rng.normal(0, 1, (TILE, right - left)).astype(np.float32), (0, 0), 1.2, sigmaY=40)
-        grain = grain / max(float(grain.std()), 1e-6)
-        shade = np.where(np.arange(TILE)[:, None] < cut, shades[0], shades[1]) * (1 + 0.025 * grain)
+        rough = np.tile(rng.normal(0, 1, (TILE, right - left)).astype(np.float32), (3, 1))
+        grain = cv2.GaussianBlur(rough, (0, 0), 1.2, sigmaY=40)[TILE : 2 * TILE]
+        first = (np.arange(TILE) - cuts[0]) % TILE < (cuts[1] - cuts[0]) % TILE
+        shade = np.where(first[:, None], *shades) * (1 + 0.025 * grain / max(float(grain.std()), 1e-6))
         pattern[:, left:right] *= shade[..., None]
         cv2.line(pattern, (left, 0), (left, TILE), palette.line, 2, cv2.LINE_AA)
-        cv2.line(pattern, (left, cut), (right, cut), palette.line, 2, cv2.LINE_AA)
+        for cut in cuts:
+            cv2.line(pattern, (left, cut), (right, cut), palette.line, 2, cv2.LINE_AA)
     return cv2.GaussianBlur(np.clip(pattern, 0, 255).astype(np.uint8), (0, 0), 0.8)

@@ -32,7 +32,7 @@ def write_run(kind: str, folder: Path, pack: Path, **changes: object) -> None:
     name, build, config = TINY[kind]
     torch.manual_seed(0)
     network, dances = build(config), dancepacks.read(pack)
-    data.measure(network, dances, dances.of("train"), False)
+    data.measure(network, dances, data.danced(dances, "train", 32), False)
     torch.nn.init.normal_(network.leave.weight, std=0.1)
     folder.mkdir(parents=True)
     save_file(network.state_dict(), folder / f"{name}.safetensors")
