@@ -23,6 +23,13 @@ def test_fid_does_not_depend_on_the_units_of_a_feature():
     assert frechet.fid(*placed(ours * units, true * units)) == pytest.approx(frechet.fid(*placed(ours, true)))
 
 
+def test_fid_of_the_published_features_is_what_scipys_root_gives(assets):
+    for kind, wanted in (("kinetic", 52.2534), ("manual", 51.7468)):  # legacy, 20 sequences for truth, 10 for ours
+        files = sorted((assets / f"dance/aistpp_gt_features/{kind}_features").glob("*.npy"))
+        features = np.array([np.load(file) for file in files])
+        assert frechet.fid(*placed(features[20:], features[:20], "legacy")) == pytest.approx(wanted, abs=1e-3)
+
+
 def test_few_dances_of_the_truth_itself_are_far_from_it_in_fid_and_near_in_kid():
     true = drawn(0, 400, 40)
     ours, rest = placed(drawn(1, 30, 40), true)
@@ -69,12 +76,11 @@ def test_an_interval_leaves_out_songs_and_is_none_of_a_single_one():
     assert frechet.jackknife({}, true) == (None, None)
 
 
-def test_the_published_features_have_the_diversity_of_published_ground_truth(assets):
+def test_the_published_features_have_the_diversity_that_scipy_and_bailandos_code_find(assets):
     found = {}
     for kind in ("kinetic", "manual"):
         files = sorted((assets / f"dance/aistpp_gt_features/{kind}_features").glob("*.npy"))
         features = np.array([np.load(file) for file in files])
         found[kind] = frechet.diversity(frechet.space(features, "legacy").place(features))
-    # FACT's and EDGE's tables give 10.61 and 7.48 for the ground truth, of which these are 30 sequences.
-    assert found["kinetic"] == pytest.approx(10.12, abs=0.01)
-    assert found["manual"] == pytest.approx(7.70, abs=0.01)
+    assert found["kinetic"] == pytest.approx(10.12108, abs=1e-4)
+    assert found["manual"] == pytest.approx(7.69706, abs=1e-4)
