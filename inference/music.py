@@ -23,6 +23,7 @@ HOP = 512  # samples a frame
 COLUMNS = 37
 ENVELOPE, MFCC, CHROMA, PEAK, BEAT, PHASE = 0, slice(1, 21), slice(21, 33), 33, 34, slice(35, 37)
 MOST_SECONDS = 3600.0
+SLOWEST, FASTEST = 30, 300  # beats a minute
 FEWEST_FPS, MOST_FPS = 20, 120  # at less, the highest notes lie beyond half the rate
 
 
@@ -58,6 +59,8 @@ def features(
     """
     if not FEWEST_FPS <= fps <= MOST_FPS:
         raise ValueError(f"features are for {FEWEST_FPS} to {MOST_FPS} frames a second, not {fps}")
+    if start_bpm is not None and not SLOWEST <= start_bpm <= FASTEST:
+        raise ValueError(f"a song has {SLOWEST} to {FASTEST} beats a minute, not {start_bpm}")
     samples, rate = _heard(song, rate)
     seconds = len(samples) / rate
     beat_times = beats.find(_at(samples, rate, beats.RATE), start_bpm)
