@@ -59,12 +59,13 @@ def find(root: Path, settings: Settings) -> Found:
     if not root.is_dir():
         raise UserError(f"dances.root: {root} is no folder: run python -m scraping.demo.dances, or name your own")
     found = aistpp.find(root, settings) if settings.layout == "aistpp" else folders.find(root, settings)
+    takes.once(found)
     known = {take.id for take in found.takes} | {Path(reject.source).stem for reject in found.rejects}
     if not known:
         raise UserError(f"dances.root: no dances of the layout {settings.layout} in {root}")
     lists = splits.read_lists(found.lists) if settings.layout == "aistpp" else {}
     if lists and settings.splits.by in (None, "rule"):
-        print(splits.against_rule(lists), flush=True)
+        print(splits.against_rule(lists, sorted(known)), flush=True)
     found.takes, more = splits.divide(found.takes, known, lists, settings)
     found.rejects += more
     found = takes.with_music(found)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from inference.errors import one_line
 from inference.motion import rotations, solving
 from inference.motion.clip import FPS, Motion
 from inference.motion.skeleton import SMPL_PELVIS
@@ -35,15 +36,20 @@ def _turned(raw: Turned) -> Motion:
 
 
 def _fitted(raw: Placed, gates: Gates) -> tuple[Motion, dict[str, float]]:
-    motion, off = solving.fit(raw.positions, raw.points, round(raw.fps))
-    residuals = dict(zip(raw.points.names, (float(metres) for metres in off), strict=True))
-    mean = float(np.mean(off))
-    if mean > gates.residual:
-        worst = raw.points.names[int(np.argmax(off))]
-        detail = f"the skeleton fits to {100 * mean:.1f} cm, worst {worst}; {100 * gates.residual:.0f} are the most"
-        raise Unusable("residual", detail)
+    every = max(1, round(raw.fps / FPS)) if raw.fps % FPS == 0 else 1  # no frame is fitted that is not kept
+    try:
+        motion, off = solving.fit(raw.positions[::every], raw.points, round(raw.fps / every))
+    except torch.linalg.LinAlgError as error:
+        raise Unusable("residual", f"no body can be laid through the points: {one_line(error, 80)}") from None
+    limbs = raw.points.limbs()
+    worst = max(limbs, key=lambda limb: off[limbs[limb]])
+    mean, most = float(np.mean(off)), float(off[limbs[worst]])
+    if max(mean, most) > gates.residual:
+        detail = f"the skeleton fits to {100 * mean:.1f} cm, at {worst} to {100 * most:.1f}"
+        raise Unusable("residual", f"{detail}; {100 * gates.residual:.0f} are the most")
     # Where each frame is told from the middle of the body, the fit lays the way along what stands.
-    return motion if raw.points.centred else standing.grounded(motion), residuals
+    motion = motion if raw.points.centred else standing.grounded(motion)
+    return motion, dict(zip(raw.points.names, (float(metres) for metres in off), strict=True))
 
 
 def check(motion: Motion, gates: Gates) -> None:

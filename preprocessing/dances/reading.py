@@ -1,6 +1,7 @@
 """Open what a take names: rotations, or positions of joints, as they were delivered."""
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,13 @@ AISTPP_FPS = 60.0
 MOST_NPZ_BYTES = 2**28
 CENTIMETRES = 0.01
 TURNS = {"x": (2, 0, 1), "y": (0, 1, 2), "z": (1, 2, 0)}  # axes that take turns keep left and right apart
+
+
+# What numpy and zipfile raise on bytes that lie about themselves.
+BROKEN = (
+    *(OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class Unusable(Exception):
@@ -113,7 +121,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 raise Unusable("too-large", f"more than {MOST_NPZ_BYTES // 2**20} MiB")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError) as error:
+    except BROKEN as error:
         raise Unusable("broken", f"no arrays that can be read: {one_line(error, 120)}") from None
 
 

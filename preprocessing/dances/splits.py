@@ -55,7 +55,7 @@ def _official(name: str) -> str | None:
 def against_rule(lists: Mapping[str, str], all_names: Sequence[str] = ()) -> str:
     """Say in one line how lists compare with AIST++'s own rule.
 
-    `all_names` are those of the release, where it is there as a whole: then also what a list lacks is noticed.
+    `all_names` are the sequences that are there: what a list lacks of them is noticed too.
     """
     wrong = sorted(name for name, split in lists.items() if _official(name) != split)
     there = set(lists.values())

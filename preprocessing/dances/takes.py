@@ -71,6 +71,16 @@ def readable(folder: Path, root: Path, suffixes: Iterable[str], found: Found) ->
     return kept
 
 
+def once(found: Found) -> None:
+    """Keep of dances that have one name the first."""
+    first: dict[str, Take] = {}
+    for take in found.takes:
+        if first.setdefault(take.id, take) is not take:
+            detail = f"{first[take.id].source} has the name {take.id} already"
+            found.rejects.append(Reject(take.source, "same-name", detail))
+    found.takes = list(first.values())
+
+
 def with_music(found: Found) -> Found:
     """Set aside the dances whose song is not there."""
     kept = []

@@ -184,6 +184,11 @@ def test_the_world_that_names_no_folder_is_one_line():
         dances.named(settings("dances.root=null").root)
 
 
+def _flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(255 - byte for byte in data[middle : middle + 40]) + data[middle + 40 :]
+
+
 def prepared(folder: Path, path: Path, *overrides: str) -> dict:
     """Prepare one file in this process."""
     of = Take(path.stem, path.name, path, path.stem)
@@ -224,8 +229,32 @@ def test_positions_that_show_no_body_have_their_reason(tmp_path, arrays, reason)
     assert "\n" not in row["detail"]
 
 
+def test_points_that_no_body_can_be_laid_through_are_rejected_by_the_joint(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "noise.npy", rng.normal(size=(70, 17, 3)))
+    row = prepared(tmp_path, tmp_path / "noise.npy", "dances.layout=joints")
+    assert row["reason"] == "residual"
+    assert "the skeleton fits to" in row["detail"]
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:400], lambda data: b"words", lambda data: b"", _flipped])
+def test_files_of_arrays_that_are_torn_are_broken(tmp_path, spoil):
+    np.savez_compressed(tmp_path / "mine.npz", positions=np.random.default_rng(0).normal(size=(90, 17, 3)))
+    (tmp_path / "mine.npz").write_bytes(spoil((tmp_path / "mine.npz").read_bytes()))
+    row = prepared(tmp_path, tmp_path / "mine.npz", "dances.layout=joints")
+    assert (row["status"], row["reason"]) == ("rejected", "broken")
+
+
+def test_of_two_dances_of_one_name_the_first_is_kept(tmp_path):
+    for name in ("mine.npy", "mine.npz"):
+        (tmp_path / name).touch()
+    song(tmp_path / "mine.wav", 1)
+    found = dances.find(tmp_path, settings("dances.layout=joints"))
+    assert [take.source for take in found.takes] == ["mine.npy"]
+    assert [(reject.source, reject.reason) for reject in found.rejects] == [("mine.npz", "same-name")]
+
+
 def test_a_silent_song_is_kept_without_beats_and_a_cut_one_is_not(tmp_path):
-    song(tmp_path / "silent.wav", 3, bpm=1)
     with wave.open(str(tmp_path / "silent.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(2 * 8000 * 3))
@@ -247,6 +276,19 @@ def test_official_sequences_survive(assets, tmp_path):
         assert 0.5 < np.median(found.root[:, 1]) < 1.1
         assert -0.15 < found.positions()[..., 1].min() < 0.05
         assert found.contacts.max(1).mean() > (0.75 if "gJS" in path.stem else 0.05)  # breakers hardly stand
+
+
+def test_official_keypoints_give_the_motion_that_official_rotations_give(assets, tmp_path):
+    name = "gJS_sBM_cAll_d03_mJS2_ch07.pkl"
+    prepared(tmp_path, assets / "dance/aistpp/annotation/motions" / name)
+    turned = preparing.dance(tmp_path, "key").positions()
+    row = prepared(tmp_path, assets / "dance/aistpp/annotation/keypoints3d" / name, "dances.read=keypoints3d")
+    fitted = preparing.dance(tmp_path, "key").positions()
+    assert np.mean(list(row["residuals"].values())) < 0.05
+    apart = np.linalg.norm((fitted - fitted[:, :1]) - (turned - turned[:, :1]), axis=-1)
+    wrists = [JOINTS.index("left_wrist"), JOINTS.index("right_wrist")]
+    assert np.median(apart[:, wrists]) < 0.08
+    assert np.median(apart) < 0.06
 
 
 def test_a_dance_of_dance_with_melody_survives(assets, tmp_path):
