@@ -1,6 +1,7 @@
 """The command `dramatis dance`: a song in, a dance out, as a video and for other programs."""
 
 import hashlib
+import importlib.util
 import re
 import secrets
 import sys
@@ -122,6 +123,10 @@ def _check(choices: Choices) -> None:
         raise UserError(f"--render {choices.render!r} must be {', '.join(RENDERS[:-1])} or {RENDERS[-1]}")
     if choices.backend not in BACKENDS:
         raise UserError(f"--backend {choices.backend!r} must be {' or '.join(BACKENDS)}")
+    if choices.render == "figure" and any(importlib.util.find_spec(name) is None for name in ("anny", "warp")):
+        raise UserError(
+            "--render figure draws a body that is not installed: `pip install 'dramatis[figure]'`, or --render skeleton"
+        )
     if choices.render == "none" and not choices.kinds:
         raise UserError("--render none makes no video: ask for --bvh, --gltf or --npz")
     if choices.render == "none" and choices.size:

@@ -180,10 +180,13 @@ def _window(places: np.ndarray, width: int, height: int) -> tuple[int, int, int,
 
 def _over(ground: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
     """Lay a figure of linear light [H, W, 3], premultiplied by its cover [H, W], over a ground of bytes."""
-    share = cover[..., None]
-    own = colour / np.maximum(share, 1e-4)
-    shown = _TONES[np.clip(own * (EXPOSURE * STEPS / BRIGHTEST), 0, STEPS).astype(np.uint16)]
-    return (shown * share + ground * (1 - share) + 0.5).astype(np.uint8)
+    there = cover > 0
+    share = cover[there][:, None]
+    light = colour[there] * (EXPOSURE * STEPS / BRIGHTEST / share)
+    shown = _TONES[np.clip(light, 0, STEPS).astype(np.uint16)]
+    made = ground.copy()
+    made[there] = (shown * share + ground[there] * (1 - share) + 0.5).astype(np.uint8)
+    return made
 
 
 def _tones() -> np.ndarray:

@@ -39,13 +39,14 @@ class Floor:
     def __init__(self, palette: Palette, camera: Camera) -> None:
         self.pattern = _planks(palette) if palette.planks else _grid(palette)
         rows = np.arange(camera.height) + 0.5
-        fall = np.clip(rows / max(camera.horizon, 1.0), 0, 1)[:, None] ** 1.5
-        backdrop = np.array(palette.top) * (1 - fall) + np.array(palette.low) * fall  # [H, 3]
         distance = np.linalg.norm(camera.target[[0, 2]] - camera.eye[[0, 2]])
         behind = _distances(camera, rows) - distance
         shown = 1 - np.clip((behind - FADES[0]) / (FADES[1] - FADES[0]), 0, 1)
         shown = (shown * shown * (3 - 2 * shown))[:, None, None]  # of the floor in each row
         self.first = int(np.argmax(shown[:, 0, 0] > 1 / 255))  # rows above show the backdrop alone
+        fall = np.clip(rows / max(self.first, 1), 0, 1)[:, None]
+        fall = fall * fall * (3 - 2 * fall)
+        backdrop = np.array(palette.top) * (1 - fall) + np.array(palette.low) * fall  # [H, 3]
         dim = _vignette(camera.width, camera.height)[..., None]
         # Both as bytes: a picture then takes a warp, two products and a sum of bytes, a millisecond or two.
         self.behind = np.rint(backdrop[:, None] * (1 - shown) * dim).astype(np.uint8)

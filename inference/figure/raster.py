@@ -21,6 +21,7 @@ from inference.figure.shading import Material
 FINENESS = 4  # steps of paint along a triangle's side
 LATTICE = (FINENESS + 1) * (FINENESS + 2) // 2
 NEAR = 0.05  # metres before the camera where drawing begins
+FAR = 1.0e9  # metres where nothing is
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ class Raster:
         points = _array(vertices, wp.vec3)
         wp.launch(_normals, dim=1, inputs=[points, self._triangles, self._normals], device="cpu")
         buffers = [self._depth, self._face, self._share]
+        self._depth.fill_(FAR)
+        self._face.fill_(-1)
         wp.launch(_fill, dim=1, inputs=[screen, self._triangles, *buffers], device="cpu")
         seen = [self.alike, self._depth, self._face, self._share]
         geometry = [self._triangles, points, self._normals, _array(light, wp.vec2)]
@@ -191,10 +194,6 @@ def _fill(
 ):
     height = depth.shape[0]
     width = depth.shape[1]
-    for y in range(height):
-        for x in range(width):
-            depth[y, x] = 1.0e9
-            face[y, x] = -1
     for t in range(triangles.shape[0]):
         a = screen[triangles[t, 0]]
         b = screen[triangles[t, 1]]

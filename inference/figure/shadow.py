@@ -34,6 +34,7 @@ class ShadowMap:
         """Draw the map of vertices [V, 3] about a centre; gives the light [V] that reaches each, 0 to 1."""
         seen = wp.array(np.ascontiguousarray(self.places(vertices, centre), np.float32), dtype=wp.vec3, device="cpu")
         light = wp.zeros(len(vertices), dtype=wp.float32, device="cpu")
+        self._depth.fill_(FAR)
         wp.launch(_fill, dim=1, inputs=[seen, triangles, self._depth], device="cpu")
         wp.launch(_reach, dim=len(vertices), inputs=[seen, self._depth, light], device="cpu")
         return light.numpy()
@@ -47,9 +48,6 @@ class ShadowMap:
 def _fill(seen: wp.array(dtype=wp.vec3), triangles: wp.array2d(dtype=wp.int32), depth: wp.array2d(dtype=wp.float32)):
     rows = depth.shape[0]
     columns = depth.shape[1]
-    for y in range(rows):
-        for x in range(columns):
-            depth[y, x] = 1.0e6
     for t in range(triangles.shape[0]):
         a = seen[triangles[t, 0]]
         b = seen[triangles[t, 1]]

@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from pydantic import Field
+from torch import nn
 
-from inference import bundle
+from inference import bundle, kinds
 from inference import manifest as manifests
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from preprocessing import dancepacks
 from preprocessing.dancepacks import Dances
 from scraping import stage
 from training import card, shipping, sources, translating, watching
-from training.dance import describing, exhibits, starting
+from training.dance import describing, exhibits
 from training.dance.describing import Trained
 
 DATA = Path("data")
@@ -63,13 +64,24 @@ def of_run(kind: str, folder: Path, world: str) -> Trained:
         raise UserError(f"{folder} is of run={run.run}: export it with run={run.run}, or name a run of {kind}")
     if run.world != world:
         raise UserError(f"{folder} was trained in world={run.world}, not in {world}: train anew or export its world")
-    network = starting.network(folder)
+    network, sha256 = network_of(kind, folder)
     for name, tensor in network.state_dict().items():
         if not torch.isfinite(tensor).all():
             raise UserError(f"{folder}: {name} holds values that are not finite: this training failed, start it anew")
     if len(run.genres) != network.config.genres:
         raise UserError(f"{folder} names {len(run.genres)} genres of {network.config.genres}: train anew")
-    return Trained(network, run, sources.sha256(folder / f"{WEIGHTS[kind]}.safetensors"))
+    return Trained(network, run, sha256)
+
+
+def network_of(kind: str, folder: Path) -> tuple[nn.Module, str]:
+    """Build a run's network and fill it; also gives the sha256 of the file of its weights."""
+    found = sources.read(folder, WEIGHTS[kind], None)
+    try:
+        built = kinds.build(kind, kinds.config({"kind": kind, **found.about["network"]}))
+        built.load_state_dict(found.state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{folder} holds no whole run ({one_line(error)}): train anew") from None
+    return built.eval().requires_grad_(False), found.source.sha256
 
 
 def dances_of(trained: Trained, folder: Path) -> Dances:
@@ -113,7 +125,7 @@ def build(folder: Path, trained: Trained, dances: Dances, corpus: str, settings:
     return built
 
 
-def parity(written: bundle.Bundle, network: torch.nn.Module, dances: Dances, settings: exhibits.Parity) -> dict:
+def parity(written: bundle.Bundle, network: nn.Module, dances: Dances, settings: exhibits.Parity) -> dict:
     """State how far a dance by the ONNX file is from torch's, and refuse one that is another dance."""
     apart = exhibits.parity(written, network, dances, settings)
     if apart["max_abs"] > MOST_APART or apart["max_mm"] > MOST_MM:
