@@ -16,7 +16,8 @@ BLEND = 0.2  # seconds in which a foot goes into and out of its place
 ASTRAY = 0.2  # metres off its place at which a foot has taken a step, whatever its contact says
 RAISED = 0.05  # metres of an ankle over where it stands
 LEAST_STAND = 0.06  # seconds
-STRETCH = 0.999  # of a leg's length
+STRETCH = 0.99  # of a leg's length: nearer to straight, a knee jumps by degrees for millimetres
+LITTLE = 0.01  # metres
 _TINY = 1e-5  # metres or radians that are nothing to mend
 
 
@@ -75,6 +76,16 @@ class _Goal:
 
 
 @dataclass(frozen=True)
+class _Stand:
+    """Frames in which one point of a foot stands, where it is, and how high it is on the floor."""
+
+    first: int
+    end: int
+    path: np.ndarray  # [T, 3]
+    height: float
+
+
+@dataclass(frozen=True)
 class _Leg:
     """The joints of one leg, and the columns of its ankle and its ball among the contacts."""
 
@@ -98,28 +109,19 @@ class _Leg:
     def goal(self, turned: Tensor, placed: Tensor, standing: np.ndarray, fps: int) -> _Goal:
         """Say where the ankle has to go so that the foot stands where it stands, bool [T, 2] of ankle and ball."""
         blend = max(1, round(BLEND * fps))
-        least = max(1, round(LEAST_STAND * fps))
         turn, place = turned[:, self.ankle], placed[:, self.ankle].clone()
-        # A heel that is marked while it is raised is one on its way: that foot stands on its ball.
-        flat = standing.all(1) & (place[:, 1] < ANKLE_HEIGHT + RAISED).numpy()
-        turn = _laid_flat(turn, flat, blend, least)
+        # A heel that is marked while it is raised is one on its way: that foot stands on its ball, if on anything.
+        heel = standing[:, 0] & (place[:, 1] < ANKLE_HEIGHT + RAISED).numpy()
+        turn = _laid_flat(turn, heel & standing[:, 1], fps)
         place[:, 1].clamp_(min=ANKLE_HEIGHT)
         turn = _ball_up(turn, self.sole, place[:, 1])
-        ball = place + turn @ self.sole
-        move = np.zeros((len(place), 3))
-        still = np.zeros(len(place), bool)
-        for rows, point, height in (
-            (standing[:, 1], ball.numpy(), FOOT_HEIGHT),
-            (standing[:, 0] & ~standing[:, 1], place.numpy(), ANKLE_HEIGHT),
-        ):
-            for first, end in _stands(rows, point, least):
-                held = point[first:end].mean(0)
-                held[1] = height
-                move[first:end] = held - point[first:end]
-                still[first:end] = True
-        goal = place + torch.from_numpy(_spread(move, still, blend))
+        ball = (place + turn @ self.sole).numpy()
+        stands = [_Stand(first, end, ball, FOOT_HEIGHT) for first, end in _stands(standing[:, 1], ball, fps)]
+        heels = heel & ~standing[:, 1]
+        stands += [_Stand(*frames, place.numpy(), ANKLE_HEIGHT) for frames in _stands(heels, place.numpy(), fps)]
+        goal = place + torch.from_numpy(_spread(*_held(stands, len(place)), blend))
         goal[:, 1].clamp_(min=ANKLE_HEIGHT)
-        return _Goal(goal, turn)
+        return _Goal(goal, _ball_up(turn, self.sole, goal[:, 1]))
 
     def reach(
         self, goal: _Goal, matrices: Tensor, turned: Tensor, placed: Tensor, before: Tensor
@@ -147,11 +149,13 @@ def _stoop(legs: list[_Leg], goals: list[_Goal], placed: Tensor, fps: int) -> np
     """Give how far the pelvis has to go down so that both legs reach, smoothly, metres [T]."""
     down = np.zeros(len(placed))
     for leg, goal in zip(legs, goals, strict=True):
-        way = (goal.place - placed[:, leg.hip]).numpy()
-        longest = (STRETCH * leg.length) ** 2
-        # A leg that was as straight before is left so: only what a goal asks for beyond that is made room for.
-        now = ((placed[:, leg.ankle] - placed[:, leg.hip]).square().sum(-1)).numpy()
-        room = np.sqrt(np.maximum(np.maximum(longest, now) - (way[:, (0, 2)] ** 2).sum(1), 0))
+        hip, ankle, wanted = (points.numpy() for points in (placed[:, leg.hip], placed[:, leg.ankle], goal.place))
+        longest = STRETCH * leg.length
+        # A leg that was straighter than that stays so as long as its foot stays.
+        straight = np.maximum(np.linalg.norm(ankle - hip, axis=1) - longest, 0)
+        longest = longest + straight * np.exp(-np.linalg.norm(wanted - ankle, axis=1) / LITTLE)
+        way = wanted - hip
+        room = np.sqrt(np.maximum(longest**2 - (way[:, (0, 2)] ** 2).sum(1), 0))
         down = np.maximum(down, -way[:, 1] - room)
     down[down < _TINY] = 0
     return _eased(down, max(1, round(BLEND * fps)))
@@ -177,17 +181,35 @@ def _bend(thigh: Tensor, shin: Tensor, way: Tensor, hinge: Tensor) -> Tensor:
     return rotations.matrix_from_axis_angle(torch.nn.functional.normalize(axis, dim=-1) * (now - wanted)[:, None])
 
 
-def _laid_flat(turn: Tensor, flat: np.ndarray, blend: int, least: int) -> Tensor:
+def _held(stands: list[_Stand], frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give how far each stand has to be moved to be in one place [T, 3], and which frames are of a stand, bool [T].
+
+    A stand that follows on another, from heel to ball, begins where that one leaves the foot.
+    """
+    move, still = np.zeros((frames, 3)), np.zeros(frames, bool)
+    for stand in sorted(stands, key=lambda stand: stand.first):
+        path = stand.path[stand.first : stand.end]
+        held = path.mean(0)
+        if stand.first and still[stand.first - 1] and np.linalg.norm(move[stand.first - 1]) < ASTRAY / 2:
+            held = path[0] + move[stand.first - 1]
+        held[1] = stand.height
+        move[stand.first : stand.end] = held - path
+        still[stand.first : stand.end] = True
+    return move, still
+
+
+def _laid_flat(turn: Tensor, flat: np.ndarray, fps: int) -> Tensor:
     """Turn ankles [T, 3, 3] so that a sole that lies on the floor lies level and does not spin."""
     ahead = turn[..., 2].numpy()
     change, still = np.zeros((len(turn), 3)), np.zeros(len(turn), bool)
-    for first, end in _stands(flat, np.zeros((len(turn), 3)), least):
+    for first, end in _stands(flat, np.zeros((len(turn), 3)), fps):
         middle = ahead[first:end].mean(0)
         about = torch.tensor([0.0, np.arctan2(middle[0], middle[2]), 0.0], dtype=turn.dtype)
         level = rotations.matrix_from_axis_angle(about)
         change[first:end] = rotations.axis_angle_from_matrix(level @ turn[first:end].mT).numpy()
         still[first:end] = True
-    return rotations.matrix_from_axis_angle(torch.from_numpy(_spread(change, still, blend))) @ turn
+    spread = torch.from_numpy(_spread(change, still, max(1, round(BLEND * fps))))
+    return rotations.matrix_from_axis_angle(spread) @ turn
 
 
 def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
@@ -202,19 +224,26 @@ def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
     return torch.where(below[:, None, None], lifted, turn)
 
 
-def _stands(rows: np.ndarray, points: np.ndarray, least: int) -> list[tuple[int, int]]:
-    """Cut the frames in which a point stands into stands of one place each: first frame and the one after the last."""
-    stands: list[tuple[int, int]] = []
-    first = None
-    for frame in range(len(rows) + 1):
-        on = frame < len(rows) and bool(rows[frame])
-        gone = first is not None and on and np.linalg.norm((points[frame] - points[first])[[0, 2]]) > ASTRAY
-        if first is not None and (not on or gone):
-            stands.append((first, frame))
-            first = None
-        if on and first is None:
-            first = frame
-    return [(first, end) for first, end in stands if end - first >= least]
+def _stands(rows: np.ndarray, path: np.ndarray, fps: int) -> list[tuple[int, int]]:
+    """Cut the frames in which a point stands into stands of one place each: first frame and the one after the last.
+
+    Where its path [T, 3] goes further than it can be held, time is left for a step to the next place.
+    """
+    least, pause = max(1, round(LEAST_STAND * fps)), max(1, round(BLEND * fps / 2))
+    stands, frame = [], 0
+    while frame < len(rows):
+        if not rows[frame]:
+            frame += 1
+            continue
+        first = frame
+        while frame < len(rows) and rows[frame] and np.linalg.norm((path[frame] - path[first])[[0, 2]]) < ASTRAY:
+            frame += 1
+        astray = frame < len(rows) and rows[frame]
+        end = frame - pause if astray else frame
+        frame += pause if astray else 0
+        if end - first >= least:
+            stands.append((first, end))
+    return stands
 
 
 def _spread(values: np.ndarray, known: np.ndarray, blend: int) -> np.ndarray:
