@@ -10,12 +10,10 @@ from inference.motion import kinematics, rotations
 from inference.motion.clip import Motion
 from inference.motion.contacts import CONTACT_JOINTS, STANDING
 from inference.motion.skeleton import ANKLE_HEIGHT, FOOT_HEIGHT, INDEX, OFFSETS
+from inference.motion.stands import BLEND, Stand, held, spread, stands_of
 
 LOWEST = 0.02  # metres over the lowest sole that still bears weight
-BLEND = 0.2  # seconds in which a foot goes into and out of its place
-ASTRAY = 0.2  # metres off its place at which a foot has taken a step, whatever its contact says
 RAISED = 0.05  # metres of an ankle over where it stands
-LEAST_STAND = 0.06  # seconds
 STRETCH = 0.99  # of a leg's length: nearer to straight, a knee jumps by degrees for millimetres
 LITTLE = 0.01  # metres
 _TINY = 1e-5  # metres or radians that are nothing to mend
@@ -34,9 +32,9 @@ def travelled(motion: Motion) -> Motion:
     """
     soles = motion.positions()[:, CONTACT_JOINTS] - motion.root[:, None]
     heights = soles[..., 1] - STANDING
-    over = heights - heights.min(1, keepdims=True)
-    bearing = np.exp(-((over / LOWEST) ** 2))
-    bearing = bearing[:-1] * bearing[1:]
+    over = (heights - heights.min(1, keepdims=True)) ** 2
+    both = over[:-1] + over[1:]  # what is low before a step and after it bears the step
+    bearing = np.exp((both.min(1, keepdims=True) - both) / LOWEST**2)
     bearing /= bearing.sum(1, keepdims=True)
     steps = -((soles[1:] - soles[:-1]) * bearing[..., None]).sum(1)
     root = np.concatenate((np.zeros((1, 3), np.float32), steps.cumsum(0)))
@@ -61,7 +59,7 @@ def lock(motion: Motion) -> Motion:
     drop[:, 1] = -torch.from_numpy(down)
     changed = motion.rotations.copy()
     for leg, goal in zip(legs, goals, strict=True):
-        needed, mended = leg.reach(goal, matrices, turned, placed + drop[:, None], placed)
+        needed, mended = leg.reach(goal, turned, placed + drop[:, None], placed)
         for joint, matrix in mended.items():
             changed[needed, joint] = rotations.sixd_from_matrix(matrix).float().numpy()
     return replace(motion, rotations=changed, root=motion.root + drop.float().numpy())
@@ -73,16 +71,6 @@ class _Goal:
 
     place: Tensor  # [T, 3]
     turned: Tensor  # [T, 3, 3]
-
-
-@dataclass(frozen=True)
-class _Stand:
-    """Frames in which one point of a foot stands, where it is, and how high it is on the floor."""
-
-    first: int
-    end: int
-    path: np.ndarray  # [T, 3]
-    height: float
 
 
 @dataclass(frozen=True)
@@ -108,7 +96,6 @@ class _Leg:
 
     def goal(self, turned: Tensor, placed: Tensor, standing: np.ndarray, fps: int) -> _Goal:
         """Say where the ankle has to go so that the foot stands where it stands, bool [T, 2] of ankle and ball."""
-        blend = max(1, round(BLEND * fps))
         turn, place = turned[:, self.ankle], placed[:, self.ankle].clone()
         # A heel that is marked while it is raised is one on its way: that foot stands on its ball, if on anything.
         heel = standing[:, 0] & (place[:, 1] < ANKLE_HEIGHT + RAISED).numpy()
@@ -116,15 +103,15 @@ class _Leg:
         place[:, 1].clamp_(min=ANKLE_HEIGHT)
         turn = _ball_up(turn, self.sole, place[:, 1])
         ball = (place + turn @ self.sole).numpy()
-        stands = [_Stand(first, end, ball, FOOT_HEIGHT) for first, end in _stands(standing[:, 1], ball, fps)]
+        stands = [Stand(first, end, ball, FOOT_HEIGHT) for first, end in stands_of(standing[:, 1], ball, fps)]
         heels = heel & ~standing[:, 1]
-        stands += [_Stand(*frames, place.numpy(), ANKLE_HEIGHT) for frames in _stands(heels, place.numpy(), fps)]
-        goal = place + torch.from_numpy(_spread(*_held(stands, len(place)), blend))
+        stands += [Stand(*frames, place.numpy(), ANKLE_HEIGHT) for frames in stands_of(heels, place.numpy(), fps)]
+        goal = place + torch.from_numpy(spread(*held(stands, len(place)), fps))
         goal[:, 1].clamp_(min=ANKLE_HEIGHT)
         return _Goal(goal, _ball_up(turn, self.sole, goal[:, 1]))
 
     def reach(
-        self, goal: _Goal, matrices: Tensor, turned: Tensor, placed: Tensor, before: Tensor
+        self, goal: _Goal, turned: Tensor, placed: Tensor, before: Tensor
     ) -> tuple[np.ndarray, dict[int, Tensor]]:
         """Bend the leg to its goal: in which frames that is needed, bool [T], and the new local rotations there."""
         apart = (goal.place - before[:, self.ankle]).norm(dim=-1) + (placed - before)[:, self.hip].norm(dim=-1)
@@ -181,35 +168,18 @@ def _bend(thigh: Tensor, shin: Tensor, way: Tensor, hinge: Tensor) -> Tensor:
     return rotations.matrix_from_axis_angle(torch.nn.functional.normalize(axis, dim=-1) * (now - wanted)[:, None])
 
 
-def _held(stands: list[_Stand], frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give how far each stand has to be moved to be in one place [T, 3], and which frames are of a stand, bool [T].
-
-    A stand that follows on another, from heel to ball, begins where that one leaves the foot.
-    """
-    move, still = np.zeros((frames, 3)), np.zeros(frames, bool)
-    for stand in sorted(stands, key=lambda stand: stand.first):
-        path = stand.path[stand.first : stand.end]
-        held = path.mean(0)
-        if stand.first and still[stand.first - 1] and np.linalg.norm(move[stand.first - 1]) < ASTRAY / 2:
-            held = path[0] + move[stand.first - 1]
-        held[1] = stand.height
-        move[stand.first : stand.end] = held - path
-        still[stand.first : stand.end] = True
-    return move, still
-
-
 def _laid_flat(turn: Tensor, flat: np.ndarray, fps: int) -> Tensor:
     """Turn ankles [T, 3, 3] so that a sole that lies on the floor lies level and does not spin."""
     ahead = turn[..., 2].numpy()
     change, still = np.zeros((len(turn), 3)), np.zeros(len(turn), bool)
-    for first, end in _stands(flat, np.zeros((len(turn), 3)), fps):
+    for first, end in stands_of(flat, np.zeros((len(turn), 3)), fps):
         middle = ahead[first:end].mean(0)
         about = torch.tensor([0.0, np.arctan2(middle[0], middle[2]), 0.0], dtype=turn.dtype)
         level = rotations.matrix_from_axis_angle(about)
         change[first:end] = rotations.axis_angle_from_matrix(level @ turn[first:end].mT).numpy()
         still[first:end] = True
-    spread = torch.from_numpy(_spread(change, still, max(1, round(BLEND * fps))))
-    return rotations.matrix_from_axis_angle(spread) @ turn
+    faded = torch.from_numpy(spread(change, still, fps))
+    return rotations.matrix_from_axis_angle(faded) @ turn
 
 
 def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
@@ -222,53 +192,3 @@ def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
     rise = torch.asin((lowest / length).clamp(-1, 1)) - torch.asin((ball[:, 1] / length).clamp(-1, 1))
     lifted = rotations.matrix_from_axis_angle(torch.nn.functional.normalize(across, dim=-1) * rise[:, None]) @ turn
     return torch.where(below[:, None, None], lifted, turn)
-
-
-def _stands(rows: np.ndarray, path: np.ndarray, fps: int) -> list[tuple[int, int]]:
-    """Cut the frames in which a point stands into stands of one place each: first frame and the one after the last.
-
-    Where its path [T, 3] goes further than it can be held, time is left for a step to the next place.
-    """
-    least, pause = max(1, round(LEAST_STAND * fps)), max(1, round(BLEND * fps / 2))
-    stands, frame = [], 0
-    while frame < len(rows):
-        if not rows[frame]:
-            frame += 1
-            continue
-        first = frame
-        while frame < len(rows) and rows[frame] and np.linalg.norm((path[frame] - path[first])[[0, 2]]) < ASTRAY:
-            frame += 1
-        astray = frame < len(rows) and rows[frame]
-        end = frame - pause if astray else frame
-        frame += pause if astray else 0
-        if end - first >= least:
-            stands.append((first, end))
-    return stands
-
-
-def _spread(values: np.ndarray, known: np.ndarray, blend: int) -> np.ndarray:
-    """Fade what is known of some frames [T, C] into the frames before and after, which are known of nothing."""
-    places = np.flatnonzero(known)
-    if not len(places):
-        return values
-    spread = np.where(known[:, None], values, 0)
-    for last, following in zip([None, *places], [*places, None], strict=True):
-        start = 0 if last is None else last + 1
-        end = len(values) if following is None else following
-        gap = end - start
-        if not gap:
-            continue
-        both = last is not None and following is not None
-        span = min(blend, gap) + 1 if both else blend + 1
-        steps = np.arange(1, gap + 1)
-        if last is not None:
-            spread[start:end] += _ease(steps / span)[:, None] * values[last]
-        if following is not None:
-            spread[start:end] += _ease(steps[::-1] / span)[:, None] * values[following]
-    return spread
-
-
-def _ease(share: np.ndarray) -> np.ndarray:
-    """Go from 1 at 0 to 0 at 1 with no corner."""
-    share = np.clip(share, 0, 1)
-    return 1 - share * share * (3 - 2 * share)
