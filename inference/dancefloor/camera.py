@@ -15,7 +15,7 @@ BELOW, ABOVE = 0.1, 0.16  # metres shown under the floor's edge before the dance
 BESIDE = 0.16  # metres shown beside their outermost joint: a hand is longer than its joint
 CALM = 0.8  # s over which the camera evens a dancer's way out
 LEAST_HEIGHT = 1.9  # metres shown of however low a dance
-ALMOST = 97.0  # per cent of the joints that are kept in the picture; a single leap may leave it
+ALMOST = 99.5  # per cent of the moments that are kept whole; what is wrong in a single frame may leave the picture
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,16 @@ class Camera:
         return self.height / 2 - self.focal * ahead[1] / down[1]
 
 
-def follow(positions: np.ndarray, width: int, height: int, fps: float) -> list[Camera]:
-    """Give a camera for each frame of dancers' joints [D, T, J, 3]: one distance and height, following on the floor."""
+def follow(positions: np.ndarray, width: int, height: int, fps: float, larger: float = 1.0) -> list[Camera]:
+    """Give a camera for each frame of dancers' joints [D, T, J, 3]: one distance and height, following on the floor.
+
+    `larger` is how many times larger what is drawn is than the skeleton.
+    """
     roots = positions[:, :, 0].mean(0)  # [T, 3]
     way = np.stack([smoothed(roots[:, axis], CALM * fps) for axis in (0, 2)], axis=1)  # [T, 2]
     aside = np.abs(positions[..., 0] - way[:, 0, None])
-    wide = 2 * (np.percentile(aside.max((0, 2)), ALMOST) + BESIDE)
-    top = max(LEAST_HEIGHT, np.percentile(positions[..., 1].max((0, 2)), ALMOST) + ABOVE)
+    wide = 2 * (larger * np.percentile(aside.max((0, 2)), ALMOST) + BESIDE)
+    top = max(LEAST_HEIGHT, larger * np.percentile(positions[..., 1].max((0, 2)), ALMOST) + ABOVE)
     focal = height / (2 * np.tan(np.radians(FIELD) / 2))
     near = np.percentile(
         (positions[..., 2] - way[:, 1, None]).max((0, 2)), ALMOST

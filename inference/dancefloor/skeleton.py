@@ -74,8 +74,8 @@ def _limbs(joints: np.ndarray, camera: Camera) -> list[tuple[float, np.ndarray, 
         outline = capsule(places[parent], places[joint], start * scale[parent], end * scale[joint])
         depth = (depths[parent] + depths[joint]) / 2
         found.append((depth, _fixed(outline), _shaded(JOINTS[joint], depth - depths[0])))
-    head, neck = INDEX["head"], INDEX["neck"]
-    up = places[head] + 0.75 * (places[head] - places[neck])
+    head, chest = INDEX["head"], INDEX["spine3"]  # at rest the one is above the other, as the neck is not
+    up = places[head] + 0.28 * (places[head] - places[chest])
     skull = capsule(places[head], up, 0.8 * HEAD * scale[head], HEAD * scale[head])
     found.append((depths[head] - 0.02, _fixed(skull), _shaded("head", depths[head] - depths[0])))
     return found

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RENDERS = ("skeleton", "openpose", "figure")
 Draw = Callable[[int], np.ndarray]
 AHEAD = 3  # frames
+LARGER = 1.1  # times the skeleton: how tall people are
 APART = 1.5  # metres between dancers
 ALONE, TOGETHER = (720, 720), (1280, 720)  # pixels of a film of one, and of several
 
@@ -48,7 +49,8 @@ class Film:
         found = [kinematics.pose(*(torch.from_numpy(np.float32(part)) for part in each)) for each in placed]
         self.turned = np.stack([turned.numpy() for turned, _ in found])  # [D, T, 24, 3, 3] in the world
         self.positions = np.stack([positions.numpy() for _, positions in found])  # [D, T, 24, 3]
-        self.cameras = follow(self.positions, self.width, self.height, float(self.fps))
+        larger = LARGER if render == "figure" else 1.0
+        self.cameras = follow(self.positions, self.width, self.height, float(self.fps), larger)
 
     @property
     def frames(self) -> int:
