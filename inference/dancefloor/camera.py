@@ -11,7 +11,7 @@ import numpy as np
 
 FIELD = 26.0  # degrees from the picture's top to its bottom
 EYE = 1.65  # metres over the floor
-BELOW, ABOVE = 0.1, 0.16  # metres shown under the floor's edge before the dancers and over their highest joint
+BELOW, ABOVE = 0.1, 0.24  # metres shown under the floor's edge before the dancers and over their highest joint
 BESIDE = 0.16  # metres shown beside their outermost joint: a hand is longer than its joint
 CALM = 0.8  # s over which the camera evens a dancer's way out
 LEAST_HEIGHT = 1.9  # metres shown of however low a dance
