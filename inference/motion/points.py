@@ -1,6 +1,6 @@
 """Sets of points that others describe bodies by, and where each lies on the canonical skeleton."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +28,8 @@ class PointSet:
     names: tuple[str, ...]
     joints: tuple[int, ...]
     offsets: np.ndarray  # float32 [K, 3]
-    doubt: np.ndarray  # float32 [K]: how much further off than others each may be
     mirrored: bool = False  # the coordinates are those of a mirror: x is negated on the way in
+    swapped: tuple[str, str] | None = None  # left and right of the head, which change places in some frames
     centred: bool = False  # every frame is told from the middle of the body, so the way through the room is lost
 
     def rest(self) -> np.ndarray:
@@ -50,10 +50,9 @@ class PointSet:
         return found
 
 
-def _set(places: Mapping[str, Place], doubted: Collection[str] = (), **how: bool) -> PointSet:
+def _set(places: Mapping[str, Place], **how: bool | tuple[str, str]) -> PointSet:
     offsets = np.array([offset for _, offset in places.values()], np.float32)
-    doubt = np.array([4.0 if name in doubted else 1.0 for name in places], np.float32)
-    return PointSet(tuple(places), tuple(INDEX[joint] for joint, _ in places.values()), offsets, doubt, **how)
+    return PointSet(tuple(places), tuple(INDEX[joint] for joint, _ in places.values()), offsets, **how)
 
 
 def _coco17() -> PointSet:
@@ -78,7 +77,8 @@ def _melody23() -> PointSet:
     with the hand at the height of the head, the other (3) held before the body; the trunk leans back, and the head is
     turned and leant away from the stretched arm in every waltz. A man stretches his left arm and looks along it; a lady
     stretches her right arm and looks away from it, to her left, leaning back. So 3 is the left side. As the points are
-    stored, y up, that makes their axes left-handed (those of Unity, which the authors used): x is negated.
+    stored, y up, that makes their axes left-handed (those of Unity, which the authors used): x is negated. In many
+    takes the two points of the head change places and back within a few frames.
     """
     rows: tuple[tuple[str, Place], ...] = (
         ("left_jaw", ("head", (0.055, 0.02, 0.0))),
@@ -105,8 +105,7 @@ def _melody23() -> PointSet:
         ("right_upper_forearm", ("right_elbow", (-0.12, 0.0, 0.0))),
         ("left_finger", ("left_wrist", (0.06, 0.0, 0.02))),
     )
-    # In some takes the two points of the head change places and back within a few frames.
-    return _set(dict(rows), ("left_jaw", "right_jaw"), mirrored=True, centred=True)
+    return _set(dict(rows), mirrored=True, centred=True, swapped=("left_jaw", "right_jaw"))
 
 
 SETS = {"coco17": _coco17(), "melody23": _melody23()}

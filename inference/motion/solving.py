@@ -18,7 +18,7 @@ from inference.motion.points import PointSet
 from inference.motion.skeleton import INDEX, JOINTS, OFFSETS, PARENTS
 
 SIGMA = 0.015  # metres that a point may be off
-ROBUST = 0.08  # metres from which on a point is believed less and less
+ROBUST = 0.06  # metres from which on a point is believed less and less
 BEYOND = 0.1  # radians beyond its range that a joint may go
 AT_EASE = 60.0  # radians a second a second that joints are turned with
 AT_EASE_ROOT = 15.0  # metres a second a second
@@ -49,7 +49,6 @@ class _Body:
     bones: Tensor  # [24, 3]
     joints: list[int]  # [K]
     points: Tensor  # [K, 3], in the joints' frames
-    sigma: Tensor  # [K], metres
 
     @classmethod
     def of(cls, points: PointSet, found: bones.Bones | None = None) -> "_Body":
@@ -58,7 +57,6 @@ class _Body:
             torch.from_numpy(offsets.astype(np.float64)),
             list(points.joints),
             torch.from_numpy(attached.astype(np.float64)),
-            SIGMA * torch.from_numpy(points.doubt.astype(np.float64)),
         )
 
     def pose(self, pose: "_Pose") -> tuple[Tensor, Tensor, Tensor]:
@@ -87,7 +85,7 @@ def fit(positions: np.ndarray, points: PointSet, fps: int) -> tuple[Motion, np.n
     the floor, its pelvis beginning over the origin. Points that do not show a body raise a UserError.
     """
     limbs = points.limbs()
-    observed = _checked(positions, points)
+    observed = _unswapped(_checked(positions, points), points, limbs)
     targets = torch.from_numpy(observed * _scale(observed, points, limbs))
     body = _survey(targets, points, limbs)
     pose = _solve(body, targets, _begin(targets, limbs), fps, ROUNDS)
@@ -103,6 +101,20 @@ def _checked(positions: np.ndarray, points: PointSet) -> np.ndarray:
     if broken.any():
         raise UserError(f"the point {points.names[int(broken.argmax())]!r} is not finite in every frame")
     return positions * np.array((-1.0, 1, 1) if points.mirrored else (1.0, 1, 1))
+
+
+def _unswapped(observed: np.ndarray, points: PointSet, limbs: dict[str, int]) -> np.ndarray:
+    """Put left and right of the head where they belong in frames in which it would face backwards."""
+    if points.swapped is None:
+        return observed
+    left, right = (points.names.index(name) for name in points.swapped)
+    head = observed[:, left] - observed[:, right]
+    shoulders = observed[:, limbs["left_shoulder"]] - observed[:, limbs["right_shoulder"]]
+    backwards = (head * shoulders).sum(-1, keepdims=True) < 0
+    put = observed.copy()
+    put[:, left] = np.where(backwards, observed[:, right], observed[:, left])
+    put[:, right] = np.where(backwards, observed[:, left], observed[:, right])
+    return put
 
 
 def _scale(observed: np.ndarray, points: PointSet, limbs: dict[str, int]) -> float:
@@ -201,7 +213,7 @@ def _step(body: _Body, targets: Tensor, pose: _Pose, between: _Pose, fps: int | 
     """Solve one step of every frame, [T, 75]: rotation vectors in the joints' own frames, then the root."""
     turned, placed, shown = body.pose(pose)
     off = shown - targets
-    trust = 1 / (1 + off.square().sum(-1) / ROBUST**2) / body.sigma**2
+    trust = 1 / (1 + off.square().sum(-1) / ROBUST**2) / SIGMA**2
     arms = (shown[:, :, None] - placed[:, None]) * _CARRIES[:, body.joints].T[None, :, :, None]
     columns = turned.transpose(-1, -2)[:, None]  # [T, 1, 24, 3 axes, 3]
     slopes = torch.linalg.cross(columns, arms[..., None, :]).flatten(2, 3)  # [T, K, 72, 3]
