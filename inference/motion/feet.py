@@ -13,6 +13,7 @@ from inference.motion.skeleton import ANKLE_HEIGHT, FOOT_HEIGHT, INDEX, OFFSETS
 from inference.motion.stands import BLEND, Stand, held, spread, stands_of
 
 LOWEST = 0.02  # metres over the lowest sole that still bears weight
+FLYING = 0.15  # metres over the floor at which no foot stands, whatever its contact says
 RAISED = 0.05  # metres of an ankle over where it stands
 STRETCH = 0.99  # of a leg's length: nearer to straight, a knee jumps by degrees for millimetres
 LITTLE = 0.01  # metres
@@ -103,8 +104,9 @@ class _Leg:
         place[:, 1].clamp_(min=ANKLE_HEIGHT)
         turn = _ball_up(turn, self.sole, place[:, 1])
         ball = (place + turn @ self.sole).numpy()
-        stands = [Stand(first, end, ball, FOOT_HEIGHT) for first, end in stands_of(standing[:, 1], ball, fps)]
-        heels = heel & ~standing[:, 1]
+        balls = standing[:, 1] & (ball[:, 1] < FOOT_HEIGHT + FLYING)
+        stands = [Stand(*frames, ball, FOOT_HEIGHT) for frames in stands_of(balls, ball, fps)]
+        heels = heel & ~balls
         stands += [Stand(*frames, place.numpy(), ANKLE_HEIGHT) for frames in stands_of(heels, place.numpy(), fps)]
         goal = place + torch.from_numpy(spread(*held(stands, len(place)), fps))
         goal[:, 1].clamp_(min=ANKLE_HEIGHT)

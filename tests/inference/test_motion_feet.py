@@ -77,7 +77,7 @@ def test_a_knee_goes_on_bending_forward():
 
 def test_the_pelvis_goes_down_where_a_leg_is_too_short():
     motion = crouched()
-    motion = replace(motion, root=motion.root + np.array([0, 0.2, 0], np.float32))
+    motion = replace(motion, root=motion.root + np.array([0, 0.14, 0], np.float32))
     locked = feet.lock(motion)
     assert np.allclose(locked.positions()[:, FEET, 1], STANDING, atol=0.002)
     assert (locked.root[:, 1] < motion.root[:, 1] - 0.05).all()
@@ -128,6 +128,22 @@ def test_a_contact_that_strays_too_far_is_a_step_and_not_a_stretched_leg():
     locked = feet.lock(replace(motion, root=motion.root + slide))
     at = locked.positions()
     assert np.abs(at[:, LEFT_BALL, 0] - at[:, 0, 0]).max() < 0.35
+
+
+def test_a_jump_is_not_pulled_down_by_a_wrong_contact():
+    motion = crouched()
+    up = np.zeros((FRAMES, 3), np.float32)
+    up[25:35, 1] = 0.4
+    jump = replace(motion, root=motion.root + up)
+    assert np.allclose(feet.lock(jump).root[28:32], jump.root[28:32], atol=0.01)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_whatever_a_network_makes_of_a_few_frames_stays_finite_and_above_the_floor(frames):
+    noise = np.random.default_rng(frames).standard_normal((frames, 151)).astype(np.float32)
+    locked = feet.lock(Motion.from_vector(noise))
+    assert len(locked) == frames
+    assert locked.positions()[:, FEET, 1].min() > -0.2
 
 
 def test_a_motion_is_put_on_the_floor_by_its_soles():
