@@ -114,6 +114,14 @@ def test_every_genre_draws_from_what_there_is():
         assert manner.bodies.keys() <= BODIES.keys()
 
 
+@pytest.mark.parametrize(("table", "counts"), [(FOUR, 4), (THREE, 3)])
+def test_footwork_fits_its_counts_and_begins_with_the_left_foot(table, counts):
+    for name, steps in table.items():
+        assert steps.counts == counts, name
+        assert steps.goes[0].foot == 0, name
+        assert all(0 < go.on <= counts for go in steps.goes), name
+
+
 def test_the_names_of_arm_shapes_in_patterns_are_known():
     used = {name for ways in ARMS.values() for way in ways for _, *names in way for name in names}
     assert used <= SHAPES.keys()

@@ -148,7 +148,7 @@ def piano(hertz: float, seconds: float, hard: float = 0.6) -> np.ndarray:
     return _ends(notes, 0.002, 0.06)
 
 
-def pad(hertz: float, seconds: float, brightest: float = 2400) -> np.ndarray:
+def pad(hertz: float, seconds: float, brightest: float = 4200) -> np.ndarray:
     """Strings: three saws a little apart that swell and go."""
     count = int(seconds * RATE)
     voices = (wave("saw", hertz * (1 + off), count, brightest, 0.37 * n) for n, off in enumerate((-0.004, 0, 0.0035)))

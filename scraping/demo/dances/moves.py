@@ -22,7 +22,7 @@ LEVELS = (0.8, 0.95, 1.12)  # how large a phrase of each level is danced
 VOCABULARY = {"feet": 3, "arms": 3, "bodies": 2}  # what one dance draws of its genre
 LARGE = {"tilt": 1.3, "low": 1.5, "high": 1.5, "head": 1.2}  # times what a body does by itself
 ARM_WEIGHTS = np.array([0.8, 0.8, 0.35, 0.25, 0.0, 0.0])  # how far each angle throws a hand
-QUICKEST = 0.13  # seconds that a hand takes for a radian of its arm
+QUICKEST = 0.17  # seconds that a hand takes for a radian of its arm
 RESTLESS = {"tilt": 0.012, "low": 0.016, "high": 0.02, "head": 0.035}  # radians of drift
 DIAGONALS = (-0.6, 0.0, 0.6)
 

@@ -17,15 +17,15 @@ SCALES = {"minor": (0, 2, 3, 5, 7, 8, 10), "major": (0, 2, 4, 5, 7, 9, 11)}
 # What each drum sounds like beside the others, and where it stands between left (-1) and right (1).
 LOUD = {
     "kick": (0.95, 0.0),
-    "snare": (0.6, 0.05),
-    "clap": (0.5, -0.1),
-    "hat": (0.16, 0.3),
-    "open": (0.17, 0.3),
-    "shaker": (0.12, -0.45),
-    "cowbell": (0.12, -0.35),
+    "snare": (0.68, 0.05),
+    "clap": (0.56, -0.1),
+    "hat": (0.28, 0.3),
+    "open": (0.24, 0.3),
+    "shaker": (0.22, -0.45),
+    "cowbell": (0.14, -0.35),
     "rim": (0.22, 0.25),
     "tom": (0.5, -0.2),
-    "crash": (0.28, 0.15),
+    "crash": (0.34, 0.15),
 }
 LEVELS = ((1, 2, 1, 2, 2, 1, 2), (1, 1, 2, 2, 0, 2, 2), (1, 2, 0, 2, 1, 2, 2), (2, 1, 2, 0, 2, 2, 1))
 TAIL = 1.2  # seconds that the last chord rings
@@ -213,7 +213,7 @@ class _Player:
             degree, octave = {"0": (root, 0), "8": (root, 1), "5": (root + 4, 0), "7": (root - 1, 0)}[letter]
             ahead = next((n for n in range(1, 17) if line[(place + n) % len(line)] != "."), 4)
             note = instruments.bass(self._hertz(degree, octave), 0.92 * step * min(ahead, 8), self.band.bass_kind)
-            self._lay(self.tuned, note, self._at(at), 0.5)
+            self._lay(self.tuned, note, self._at(at), 0.42)
 
     def _chord(self, root: int) -> list[float]:
         """Voice a chord near the middle of the keyboard: root, third, fifth, seventh."""
@@ -258,7 +258,7 @@ class _Player:
                 root = self._root(n * BARS + place // (self.score.metre * PARTS))
                 hertz = self._hertz(root + degree, 3 if self.band.tune_kind in ("lead", "piano", "keys") else 2)
                 note = NOTES[self.band.tune_kind](hertz, length * self.score.beat / PARTS)
-                self._lay(self.tuned, note, self._at(n * of_phrase + place), 0.17, 0.25)
+                self._lay(self.tuned, note, self._at(n * of_phrase + place), 0.2, 0.25)
 
     def _motif(self, steps: int) -> list[tuple[int, int, int]]:
         """Draw (sixteenth, degree over the root, sixteenths long): a rhythm twice, chord tones where it is heavy."""
