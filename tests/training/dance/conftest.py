@@ -67,6 +67,9 @@ def drawn_dances(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def packs():
-    return write_pack
+@pytest.fixture(scope="session")
+def none_held_out(tmp_path_factory) -> Path:
+    """The same without dances to validate on: nothing is drawn of a training."""
+    folder = tmp_path_factory.mktemp("dances") / "pack"
+    write_pack(folder, val=0)
+    return folder
