@@ -206,7 +206,7 @@ def tracked(dances: Dances, truths: dict[str, np.ndarray]) -> dict:
 
 
 def say(figures: dict, out: Callable[[str], None] = print) -> None:
-    """Print the table's main columns."""
+    """Print the table's main columns, and whether the beats are met better than by the other rows."""
     if not figures["rows"]:
         out(f"not measured: {figures['why']}")
     for row in figures["rows"]:
@@ -220,6 +220,9 @@ def say(figures: dict, out: Callable[[str], None] = print) -> None:
             "freeze": row["faults"]["freeze"],
         }
         out(f"{row['name']}: " + ", ".join(f"{name} {_shown(figure)}" for name, figure in shown.items()))
+    for one in figures["differences"]:
+        if one["figure"] == "beats.f1" and one["value"] is not None:
+            out(f"F1 of {OURS} less that of {one['row']}, song by song: {_shown(one)}")
 
 
 def _ready(network: nn.Module, settings: Settings) -> nn.Module:
