@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python -m benchmarks.music --librosa ~/other/bin/python    # has librosa: the same by its means
 
 Songs are those of the demo dances, by seed, whose beats are known exactly; the fit of `beats.WEIGHTS` has heard other
-seeds of the same ten bands. One thread; the least time of some rounds, for others use the machine too.
+seeds of the same ten bands. Seconds are of CPU, the least of some rounds, for others use the machine too.
 """
 
 import argparse
@@ -29,9 +29,9 @@ def hear(path):
     librosa.onset.onset_detect(onset_envelope=envelope, sr=rate)
     return librosa.beat.beat_track(onset_envelope=envelope, sr=rate)[1] * 512 / rate
 def timed(path):
-    begun = time.perf_counter()
+    begun = time.process_time()
     hear(path)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 timed_path, rounds, *songs = sys.argv[1:]
 times = [timed(timed_path) for _ in range(int(rounds) + 1)][1:]
 print(json.dumps({"seconds": min(times, default=None), "beats": [hear(path).tolist() for path in songs]}))
@@ -58,14 +58,14 @@ def repeat(path: Path, seconds: float) -> None:
 
 
 def seconds_of(path: Path, rounds: int) -> float:
-    """Give the least seconds that the features of a file take, decoding and all."""
+    """Give the least seconds of CPU that the features of a file take, decoding and all."""
     from inference import music
 
     times = []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun = time.process_time()
         music.features(path)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     return min(times)
 
 

@@ -70,7 +70,7 @@ def accents(samples: np.ndarray) -> np.ndarray:
     bands = np.eye(len(WEIGHTS), dtype=np.float32)[np.digitize(middles, LIMITS)]
     filters = bank.T.astype(np.float32)
     rises, loudness, last = [], [], np.zeros((1, onsets.MELS), np.float32)
-    for magnitudes in onsets.spectra(np.pad(samples, (onsets.FFT // 2, 0)), HOP):
+    for magnitudes in onsets.spectra(samples, HOP, before=onsets.FFT // 2 // HOP):
         amplitudes = np.sqrt(np.square(magnitudes) @ filters)
         rises.append(np.maximum(0, np.diff(amplitudes, axis=0, prepend=last)) @ bands)
         loudness.append(amplitudes.sum(axis=1))

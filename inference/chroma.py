@@ -79,11 +79,8 @@ def _filters(rate: float, lowest: float) -> np.ndarray:
 
 
 def _responses(samples: np.ndarray, hop: int, first: int, count: int, filters: np.ndarray) -> np.ndarray:
-    """Give what filters answer in frames from the first on: complex64 [count, 36]; silence beyond the ends."""
-    extent = 2 * (filters.shape[1] - 1)
-    begin, end = first * hop - extent // 2, (first + count - 1) * hop + extent // 2
-    heard = np.pad(samples[max(0, begin) : end], (max(0, -begin), max(0, end - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(heard, extent)[::hop]
+    """Give what filters answer in frames from the first on: complex64 [count, 36]."""
+    frames = onsets.framed(samples, 2 * (filters.shape[1] - 1), hop, first, count)
     used = np.flatnonzero(filters.any(axis=0))
     band = slice(used[0], used[-1] + 1)
     return np.fft.rfft(frames)[:, band] @ filters[:, band].T

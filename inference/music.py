@@ -22,7 +22,7 @@ FPS = 30
 HOP = 512  # samples a frame
 COLUMNS = 37
 ENVELOPE, MFCC, CHROMA, PEAK, BEAT, PHASE = 0, slice(1, 21), slice(21, 33), 33, 34, slice(35, 37)
-MOST_SECONDS = 3600.0
+MOST_SECONDS = 3601.0  # an hour, and what an encoder may add to it
 SLOWEST, FASTEST = 30, 300  # beats a minute
 FEWEST_FPS, MOST_FPS = 20, 120  # at less, the highest notes lie beyond half the rate
 
@@ -55,12 +55,13 @@ def features(
 ) -> Features:
     """Hear a whole song: a file, or float samples [n] or [channels, n] in [-1, 1] at `rate`.
 
-    `start_bpm` is a tempo that is known beforehand. `MediaError` as `audio.decode` raises it; too-long: over an hour.
+    `start_bpm` is a tempo that is known beforehand; `UserError` where no song has it. `MediaError` as `audio.decode`
+    raises it; too-long: over an hour.
     """
     if not FEWEST_FPS <= fps <= MOST_FPS:
         raise ValueError(f"features are for {FEWEST_FPS} to {MOST_FPS} frames a second, not {fps}")
     if start_bpm is not None and not SLOWEST <= start_bpm <= FASTEST:
-        raise ValueError(f"a song has {SLOWEST} to {FASTEST} beats a minute, not {start_bpm}")
+        raise UserError(f"a song has {SLOWEST} to {FASTEST} beats a minute, not {start_bpm:g}: untold, they are found")
     samples, rate = _heard(song, rate)
     seconds = len(samples) / rate
     beat_times = beats.find(_at(samples, rate, beats.RATE), start_bpm)

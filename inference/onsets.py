@@ -18,11 +18,21 @@ HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)).astype(np.float32)
 NEAR, AROUND, ABOVE = 0.03, 0.10, 0.07
 
 
-def spectra(samples: np.ndarray, hop: int) -> Iterator[np.ndarray]:
-    """Give the magnitudes of float32 [n] in blocks [k, 1025]: 1 + n // hop frames, centred on multiples of hop."""
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, FFT // 2), FFT)[::hop]
-    for first in range(0, len(frames), BLOCK):
-        yield np.abs(np.fft.rfft(frames[first : first + BLOCK] * HANN))
+def framed(samples: np.ndarray, extent: int, hop: int, first: int, count: int) -> np.ndarray:
+    """Give so many stretches of sound, centred on multiples of hop from `first` times it on: [count, extent].
+
+    Beyond the ends it is silent; `first` may be negative.
+    """
+    begin, end = first * hop - extent // 2, (first + count - 1) * hop + extent // 2
+    heard = np.pad(samples[max(0, begin) : end], (max(0, -begin), max(0, end - len(samples))))
+    return np.lib.stride_tricks.sliding_window_view(heard, extent)[::hop]
+
+
+def spectra(samples: np.ndarray, hop: int, before: int = 0) -> Iterator[np.ndarray]:
+    """Give magnitudes in blocks [k, 1025]: in 1 + n // hop frames, centred on multiples of hop, and so many before."""
+    end = 1 + len(samples) // hop
+    for first in range(-before, end, BLOCK):
+        yield np.abs(np.fft.rfft(framed(samples, FFT, hop, first, min(BLOCK, end - first)) * HANN))
 
 
 def decibels(samples: np.ndarray, rate: int, hop: int) -> np.ndarray:

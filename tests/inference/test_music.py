@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference import beats, chroma, music, onsets
+from inference.errors import UserError
 from inference.media import MediaError
 
 RATE = music.FPS * music.HOP
@@ -240,7 +241,7 @@ def test_a_broken_frame_costs_no_other(tmp_path):
     [
         (np.zeros(0, np.float32), 16_000, "empty"),
         (np.array([0, np.nan], np.float32), 16_000, "corrupt"),
-        (np.zeros(3601 * 100, np.float32), 100, "too-long"),
+        (np.zeros(3602 * 100, np.float32), 100, "too-long"),
     ],
 )
 def test_what_is_no_song_is_refused_by_name(samples, rate, reason):
@@ -254,6 +255,11 @@ def test_a_file_over_an_hour_is_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "x.wav", np.zeros((1, 3 * 8_000), np.float32), 8_000)
     with pytest.raises(MediaError, match="more than 2 s"):
         music.features(path)
+
+
+def test_a_tempo_that_no_song_has_is_refused():
+    with pytest.raises(UserError, match="30 to 300 beats a minute, not 0"):
+        music.features(np.zeros(100, np.float32), 16_000, start_bpm=0)
 
 
 def test_samples_that_are_no_floats_are_a_mistake():
