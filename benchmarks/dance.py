@@ -193,11 +193,11 @@ def edge_of(reference: str | None) -> "nn.Module":
         from model.model import DanceDecoder
 
         decoder = DanceDecoder(**EDGE, dropout=0.1, cond_feature_dim=35, activation=torch.nn.functional.gelu)
-        return _Reference(decoder)
-    return _Shaped(nn, EDGE)
+        return _reference(decoder)
+    return _shaped(nn, EDGE)
 
 
-def _Reference(decoder: "nn.Module") -> "nn.Module":
+def _reference(decoder: "nn.Module") -> "nn.Module":
     from torch import nn
 
     class Reference(nn.Module):
@@ -211,7 +211,7 @@ def _Reference(decoder: "nn.Module") -> "nn.Module":
     return Reference()
 
 
-def _Shaped(nn: Any, shape: dict[str, int]) -> "nn.Module":
+def _shaped(nn: Any, shape: dict[str, int]) -> "nn.Module":
     width, heads, feed = shape["latent_dim"], shape["num_heads"], shape["ff_size"]
     how = {"dim_feedforward": feed, "dropout": 0.1, "activation": "gelu", "batch_first": True, "norm_first": True}
 
@@ -219,7 +219,8 @@ def _Shaped(nn: Any, shape: dict[str, int]) -> "nn.Module":
         def __init__(self) -> None:
             super().__init__()
             self.hear = nn.Linear(35, width)
-            self.listening = nn.TransformerEncoder(nn.TransformerEncoderLayer(width, heads, **how), 2)
+            layer = nn.TransformerEncoderLayer(width, heads, **how)
+            self.listening = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
             self.enter = nn.Linear(shape["nfeats"], width)
             self.moving = nn.ModuleList(nn.TransformerDecoderLayer(width, heads, **how) for _ in range(8))
             self.level = nn.Sequential(nn.Linear(1, 4 * width), nn.Mish(), nn.Linear(4 * width, width))

@@ -37,13 +37,13 @@ def pose(**turns: tuple[int, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def figure() -> Figure:
-    return Figure(3)
+def ensemble() -> Ensemble:
+    return Ensemble([3], Floor(STUDIO, CAMERA))
 
 
 @pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
-    return Ensemble([3], Floor(STUDIO, CAMERA))
+def figure(ensemble) -> Figure:
+    return ensemble.figures[0]
 
 
 DANCED = {
