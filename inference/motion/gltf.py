@@ -1,6 +1,6 @@
 """Write a motion as binary glTF 2.0: a skeleton of 24 nodes, a plain figure bound to it, and its animation.
 
-glTF and the canonical skeleton agree: metres, y up, facing +z. The figure is one wedge a bone, so that something is
+glTF and the canonical skeleton agree: metres, y up, facing +z. The figure is one spindle a bone, so that something is
 seen wherever the file is opened; whoever has a character binds it to the nodes by their names.
 """
 
@@ -21,7 +21,22 @@ _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _FLOAT, _USHORT, _UBYTE = 5126, 5123, 5121
 _VERTICES, _INDICES = 34962, 34963  # what a view of the buffer is for
 _TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-THICKNESS = 0.12  # of a bone's length
+# How thick the figure is, in metres from the middle, along the bone that ends in a joint, or behind a last joint.
+_RADII = {
+    "spine": 0.1,
+    "neck": 0.1,
+    "head": 0.05,
+    "collar": 0.05,
+    "shoulder": 0.06,
+    "elbow": 0.05,
+    "wrist": 0.04,
+    "hand": 0.03,
+    "hip": 0.08,
+    "knee": 0.085,
+    "ankle": 0.06,
+    "foot": 0.04,
+}
+_END_RADII = {"head": 0.09, "hand": 0.025, "foot": 0.018}
 _COLOUR = (0.82, 0.45, 0.25, 1.0)
 
 
@@ -116,22 +131,31 @@ def _figure(buffer: _Buffer) -> dict:
 
 def _wedges() -> tuple[np.ndarray, np.ndarray]:
     """Give the corners [N, 3] of all triangles at rest, three a triangle, and the joint that moves each, [N]."""
-    bones = [(PARENTS[joint], REST[PARENTS[joint]], REST[joint]) for joint in range(1, len(JOINTS))]
-    bones += [(INDEX[name], REST[INDEX[name]], REST[INDEX[name]] + np.array(end)) for name, end in ENDS.items()]
-    triangles = [_wedge(start, end) for _, start, end in bones]
-    joints = np.concatenate([np.full(len(wedge), joint) for (joint, _, _), wedge in zip(bones, triangles, strict=True)])
-    return np.concatenate(triangles).astype(np.float32), joints
+    wedges, joints = [], []
+    for joint in range(1, len(JOINTS)):
+        parent = PARENTS[joint]
+        wedges.append(_wedge(REST[parent], REST[joint], _RADII[_part(JOINTS[joint])]))
+        joints.append(parent)
+    for name, end in ENDS.items():
+        start = REST[INDEX[name]]
+        wedges.append(_wedge(start, start + np.array(end), _END_RADII[_part(name)]))
+        joints.append(INDEX[name])
+    return np.concatenate(wedges).astype(np.float32), np.repeat(joints, len(wedges[0]))
 
 
-def _wedge(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _part(name: str) -> str:
+    """Name a part of the body whatever its side or number."""
+    return name.removeprefix("left_").removeprefix("right_").rstrip("123")
+
+
+def _wedge(start: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
     """Draw a bone as two pyramids on one square, the shorter one at its start, as triangles [24, 3]."""
     along = (end - start).astype(float)
-    length = np.linalg.norm(along)
-    helper = np.eye(3)[np.abs(along).argmin()]
-    across = np.cross(along, helper)
-    across *= THICKNESS * length / np.linalg.norm(across)
-    up = np.cross(along, across) / length
-    middle = start + 0.25 * along
+    along /= np.linalg.norm(along)
+    across = np.cross(along, np.eye(3)[np.abs(along).argmin()])
+    across *= radius / np.linalg.norm(across)
+    up = np.cross(along, across)
+    middle = start + 0.3 * (end - start)
     ring = [middle + across, middle + up, middle - across, middle - up]
     corners = []
     for one, other in zip(ring, ring[1:] + ring[:1], strict=True):
