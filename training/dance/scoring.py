@@ -20,6 +20,7 @@ from training.dance.rows import Clip, Row
 KINDS = {"k": kinetic, "g": geometric}  # as published tables call them
 MODES = ("legacy", "corrected")
 ALIGNED = ("precision", "recall", "f1", "chance_precision", "chance_recall", "chance_f1", "f1_over_chance", "density")
+PUBLISHED = ("legacy_precision", "legacy_recall", "legacy_chance_precision", "legacy_chance_recall")
 Features = dict[tuple[str, str], np.ndarray]  # (mode, kind): [N, D]
 
 
@@ -116,10 +117,9 @@ def _beats(positions: np.ndarray, music: np.ndarray, aligned: beats.Alignment | 
         told |= {name: getattr(aligned, name) for name in ("precision", "recall", "f1", "density")} | chance
         told["f1_over_chance"] = aligned.f1 - aligned.chance[2]
         told["late_ms"] = None if aligned.late is None else aligned.late * 1000
-    published = {
-        "legacy_precision": beats.legacy_precision(positions, FPS, music),
-        "legacy_recall": beats.legacy_recall(positions, FPS, music),
-    }
+    published = dict.fromkeys(PUBLISHED)
+    if legacy := beats.legacy(positions, FPS, music):
+        published = dict(zip(PUBLISHED, (legacy.precision, legacy.recall, *legacy.chance), strict=True))
     return {f"beats.{name}": value for name, value in (told | published).items()}
 
 

@@ -41,13 +41,16 @@ def test_chance_of_precision_is_sigma_root_two_pi_over_the_period():
 
 def test_legacy_scores_of_a_swing_on_the_beat_are_near_one():
     there = swinging.swaying(SECONDS, 60, PERIOD, late=1 / 120)  # halfway between frames no two speeds are alike
-    assert beats.legacy_precision(there, 60, music()) > 0.9
-    assert beats.legacy_recall(there, 60, music()) > 0.9
+    found = beats.legacy(there, 60, music())
+    assert min(found.precision, found.recall) > 0.9
+    assert found.chance == pytest.approx((0.21, 0.21), abs=0.02)  # 3 frames times the root of two pi, of 36
 
 
 def test_jitter_outscores_in_legacy_recall_and_gains_nothing_by_f1():
     trembling, swinging_off = jitter(0), swinging.swaying(SECONDS, 60, PERIOD, late=0.15)
-    assert beats.legacy_recall(trembling, 60, music()) > 3 * beats.legacy_recall(swinging_off, 60, music())
+    published = [beats.legacy(positions, 60, music()) for positions in (trembling, swinging_off)]
+    assert published[0].recall > 3 * published[1].recall
+    assert published[0].chance[1] > published[0].chance[0] + 0.04  # the more beats, the more chance gives recall
     found = beats.align(trembling, 60, music())
     assert found.f1 <= found.chance[2] + 0.05
 
@@ -59,7 +62,7 @@ def test_a_sharp_stop_before_a_slow_movement_is_heard_where_it_is():
     positions[1:, :, 2] += np.cumsum(speed)[:, None] / 60
     stops = np.arange(1, 33) * 0.6 + 0.05
     assert beats.align(positions, 60, stops).f1 > 0.8
-    assert beats.legacy_recall(positions, 60, stops) < 0.5
+    assert beats.legacy(positions, 60, stops).recall < 0.5
 
 
 def test_a_shallow_tremble_makes_no_beats():
@@ -73,13 +76,14 @@ def test_a_frozen_dancer_has_no_beats_and_scores_nothing():
     frozen = swinging.standing(300)
     found = beats.align(frozen, 60, music()[:5])
     assert (found.precision, found.recall, found.f1, found.late) == (0, 0, 0, None)
-    assert (beats.legacy_precision(frozen, 60, music()), beats.legacy_recall(frozen, 60, music())) == (0, 0)
+    published = beats.legacy(frozen, 60, music())
+    assert (published.precision, published.recall) == (0, 0)
 
 
 def test_music_without_beats_cannot_be_missed():
     there = swinging.swaying(3, 60, PERIOD)
     assert beats.align(there, 60, np.zeros(0)) is None
-    assert beats.legacy_precision(there, 60, np.array([99.0])) is None
+    assert beats.legacy(there, 60, np.array([99.0])) is None
 
 
 def test_a_beat_at_the_very_end_is_not_asked_for():

@@ -37,6 +37,15 @@ TURNS = 48  # by which one list of beats is turned against the other to learn wh
 
 
 @dataclass(frozen=True)
+class Legacy:
+    """The published scores, and what they are of the same music turned against the same motion."""
+
+    precision: float
+    recall: float
+    chance: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Alignment:
     """How well beats fall together, and how well those of the same two rhythms would by chance."""
 
@@ -49,21 +58,26 @@ class Alignment:
     late: float | None  # seconds by which the motion's beats follow the nearest of the music's, median
 
 
-def legacy_precision(positions: np.ndarray, fps: float, beats: np.ndarray) -> float | None:
-    """Score as FACT and EDGE do; 0 for a motion without beats, None for music without. `beats` are seconds."""
-    positions = sampling.resampled(positions, fps, FPS)
-    speed = np.linalg.norm(np.diff(positions, axis=0), axis=2).sum(1)
-    minima = _least_around(np.concatenate([[0.0], speed]), ORDER)  # of frame i: the way from i - 1; none before frame 0
-    return _mean_score(minima, _frames(beats, len(positions)))
+def legacy(positions: np.ndarray, fps: float, beats: np.ndarray) -> Legacy | None:
+    """Score as FACT and EDGE (precision) and as Bailando (recall) do; None for music without beats, given in seconds.
 
-
-def legacy_recall(positions: np.ndarray, fps: float, beats: np.ndarray) -> float | None:
-    """Score as Bailando does; 0 for a motion without beats, where its code stops, None for music without."""
+    A motion without beats scores 0, where Bailando's code stops.
+    """
     positions = sampling.resampled(positions, fps, FPS)
-    speed = smoothed(np.linalg.norm(np.diff(positions, axis=0), axis=2).mean(1), LEGACY_SMOOTHING)
-    music = _frames(beats, len(speed))
-    minima = _least_around(speed, 1)
-    return _mean_score(music, minima) if len(minima) or not len(music) else 0.0
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=2)
+    sharp = _least_around(np.concatenate([[0.0], steps.sum(1)]), ORDER)  # of frame i: the way from i - 1; none before 0
+    soft = _least_around(smoothed(steps.mean(1), LEGACY_SMOOTHING), 1)  # of frame i: the way to i + 1
+    music = np.unique(np.round(np.asarray(beats, np.float64) * FPS).astype(int))
+    music = music[(music >= 0) & (music < len(positions))]
+    if not len(music):
+        return None
+
+    def scores(turn: int) -> tuple[float, float]:
+        turned = (music + turn) % len(positions)
+        return _mean_score(sharp, turned), _mean_score(turned[turned < len(steps)], soft)
+
+    chance = np.mean([scores(turn * len(positions) // TURNS) for turn in range(TURNS)], axis=0)
+    return Legacy(*scores(0), chance=(float(chance[0]), float(chance[1])))
 
 
 def align(positions: np.ndarray, fps: float, beats: np.ndarray) -> Alignment | None:
@@ -112,12 +126,6 @@ def smoothed(speed: np.ndarray, frames: float) -> np.ndarray:
     return np.convolve(np.pad(speed, reach, mode="symmetric"), kernel / kernel.sum(), mode="valid")
 
 
-def _frames(beats: np.ndarray, count: int) -> np.ndarray:
-    """Give the frames of beats, as the one-hot columns hold them."""
-    frames = np.unique(np.round(np.asarray(beats, np.float64) * FPS).astype(int))
-    return frames[(frames >= 0) & (frames < count)]
-
-
 def _least_around(curve: np.ndarray, order: int) -> np.ndarray:
     """Find where a curve lies below its neighbours up to `order` to either side; beyond an end lies the end itself."""
     indices = np.arange(len(curve))
@@ -128,11 +136,9 @@ def _least_around(curve: np.ndarray, order: int) -> np.ndarray:
     return np.flatnonzero(least)
 
 
-def _mean_score(asked: np.ndarray, others: np.ndarray) -> float | None:
-    """Average the score of frames; 0 where none is asked about, None where there is nothing to be near to."""
-    if not len(others):
-        return None
-    if not len(asked):
+def _mean_score(asked: np.ndarray, others: np.ndarray) -> float:
+    """Average the score of frames by the nearest of the others."""
+    if not len(asked) or not len(others):
         return 0.0
     apart = np.abs(asked[:, None] - others).min(1) / FPS
     return float(np.exp(-(apart**2) / (2 * SIGMA**2)).mean())
