@@ -71,8 +71,8 @@ class Plan:
         back = -1.0 if steps.either_way and self._ahead() > 0.12 else 1.0
         before, home = self.facing, self.home.copy()
 
-        def beat(count: float) -> float:
-            return start + (count - 1) * stretch
+        def beat(count: float) -> float:  # what comes before the first count is a pick-up, never stretched
+            return start + (count - 1) * (stretch if count >= 1 else 1.0)
 
         for keys in (self.sinks, self.leans):
             if keys and any(keys[-1].value):

@@ -23,6 +23,8 @@ VOCABULARY = {"feet": 3, "arms": 3, "bodies": 2}  # what one dance draws of its 
 LARGE = {"tilt": 1.3, "low": 1.5, "high": 1.5, "head": 1.2}  # times what a body does by itself
 ARM_WEIGHTS = np.array([0.8, 0.8, 0.35, 0.25, 0.0, 0.0])  # how far each angle throws a hand
 QUICKEST = 0.17  # seconds that a hand takes for a radian of its arm
+HURRIED = 0.5  # seconds: where a beat is shorter, arms do nothing between beats
+LONG = 0.55  # seconds a beat from which on steps are as long as the figures say
 RESTLESS = {"tilt": 0.012, "low": 0.016, "high": 0.02, "head": 0.035}  # radians of drift
 DIAGONALS = (-0.6, 0.0, 0.6)
 
@@ -151,7 +153,8 @@ class _Choreography:
     def _step(self, steps: Steps, at: float, stretch: float, big: float) -> bool:
         """Begin with the foot that is free; tell whether that mirrored the figure."""
         flipped = self.first_mirror if self.plan.free is None else bool(self.plan.free)
-        self.plan.dance(steps, at, stretch, flipped, min(big, 1.08), 0.24)
+        short = float(np.clip(self.score.beat / LONG, 0.75, 1))  # fast songs are danced in small steps
+        self.plan.dance(steps, at, stretch, flipped, short * min(big, 1.08), 0.24)
         return flipped
 
     def _gesture(self, name: str, poses: tuple[Pose, ...], at: float, stretch: float, big: float) -> None:
@@ -162,7 +165,8 @@ class _Choreography:
         over = max(over, 0.17 / self.score.beat)
         before = at - 1.0
         for on, *names in poses:
-            if on >= self.score.metre + 1:
+            hurried = on % 1 and stretch * self.score.beat < HURRIED
+            if hurried or on >= self.score.metre + 1:
                 continue
             beat = at + (on - 1) * stretch
             for side in range(2):
