@@ -11,7 +11,9 @@ from inference.dancefloor.ensemble import Ensemble
 from inference.dancefloor.figure import Figure
 from inference.dancefloor.floor import STUDIO, Floor
 from inference.dancefloor.retarget import AXES, about, between
+from inference.dancefloor.video import Film
 from inference.figure.body import ADULT_AGE, is_compiled
+from inference.motion.clip import Motion
 from inference.motion.skeleton import HEIGHT, INDEX, JOINTS, OFFSETS, PARENTS
 
 if not is_compiled():
@@ -113,6 +115,17 @@ def test_a_picture_shows_the_dancer_and_a_shadow_beside_the_feet(ensemble):
     beside = np.array([[x, 0, z] for x in np.arange(0.25, 0.6, 0.05) for z in np.arange(-0.6, 0, 0.05)])
     x, y = CAMERA.project(beside)[0].round().astype(int).T
     assert (picture[y, x].sum(-1) < 0.85 * empty[y, x].sum(-1)).mean() > 0.1  # the light comes from the other side
+
+
+def test_a_film_draws_each_frame_in_two_threads_as_one_would(ensemble, monkeypatch):
+    still = np.tile(np.eye(3, dtype=np.float32), (5, len(JOINTS), 1, 1))
+    motion = Motion.from_matrices(still, np.float32([[0, HEIGHT, 0]] * 5))
+    monkeypatch.setattr("inference.dancefloor.ensemble.Ensemble", lambda looks, floor: ensemble)
+    film = Film([motion], "figure", CAMERA.width, CAMERA.height, [3])
+    pictures = list(film.pictures())
+    assert len(pictures) == 5
+    alone = ensemble.picture(film.turned[:, 4], film.positions[:, 4], film.cameras[4])
+    assert (pictures[4] == alone).all()
 
 
 def test_the_same_pose_is_the_same_picture(ensemble):

@@ -27,6 +27,21 @@ TINY = {
 }
 
 
+METRICS = {
+    "measured": True,
+    "rows": [
+        {
+            "name": "this run",
+            "about": "as it dances",
+            "songs": 2,
+            "beats": {"f1": {"value": 0.5, "interval_95": [0.4, 0.6], "n": 3}, "coverage": {"value": 1}},
+            "features": {"corrected": {"fid_k": {"value": 9.0, "interval_95": None, "n": [3, 4]}}},
+            "faults": {"speed": {"value": 1.0, "interval_95": None, "n": 3}},
+        }
+    ],
+}
+
+
 def write_run(kind: str, folder: Path, pack: Path, **changes: object) -> None:
     """Write a run of random weights in the units of a pack."""
     name, build, config = TINY[kind]
@@ -61,8 +76,11 @@ def exported(kind: str, *overrides: str) -> None:
 
 def test_a_run_becomes_a_bundle_that_both_back_ends_dance_alike(home, capsys):
     write_run("dance", Path("data/runs/dance"), Path("data/processed/dances"))
+    Path("data/metrics/dances").mkdir(parents=True)
+    Path("data/metrics/dances/dance.json").write_text(json.dumps(METRICS))
     exported("dance")
     made = bundle.load("data/exported/dance")
+    assert list(made.manifest["metrics"]["rows"][0]["figures"]) == ["beats f1", "features corrected fid_k"]
     assert made.check() == 0
     assert made.manifest["parity"]["max_abs"] < 1e-4
     assert made.manifest["parity"]["max_mm"] < 0.5
@@ -76,6 +94,8 @@ def test_a_run_becomes_a_bundle_that_both_back_ends_dance_alike(home, capsys):
     card = (made.folder / "README.md").read_text()
     assert "dramatis dance song.mp3 --bundle dance" in card
     assert "It knows the genres lock, pop" in card
+    assert "| beats f1 | 0.5 (0.4 to 0.6) | 3 |" in card
+    assert "| features corrected fid k | 9 | 3 / 4 |" in card
 
 
 def test_a_starter_is_halved_and_a_composer_dances_from_its_bundle(home):
