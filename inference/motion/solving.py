@@ -24,7 +24,8 @@ AT_EASE = 60.0  # radians a second a second that joints are turned with
 AT_EASE_ROOT = 15.0  # metres a second a second
 STEP = 0.5  # radians in one round
 DAMPING = 1.0
-ROUNDS = 12
+ROUNDS = 5  # of each frame by itself
+SMOOTHING = 4  # rounds, then, in which frames also heed their neighbours
 SAMPLE = 160  # frames that proportions are solved from
 SURVEYS = 3
 SURVEY_ROUNDS = 6
@@ -88,7 +89,9 @@ def fit(positions: np.ndarray, points: PointSet, fps: int) -> tuple[Motion, np.n
     observed = _unswapped(_checked(positions, points), points, limbs)
     targets = torch.from_numpy(observed * _scale(observed, points, limbs))
     body = _survey(targets, points, limbs)
-    pose = _solve(body, targets, _begin(targets, limbs), fps, ROUNDS)
+    # Held to neighbours from the start, all frames together would creep for dozens of rounds.
+    pose = _solve(body, targets, _begin(targets, limbs), None, ROUNDS)
+    pose = _solve(body, targets, pose, fps, SMOOTHING)
     off = (body.pose(pose)[2] - targets).square().sum(-1).mean(0).sqrt()
     return _tell(pose, body, points, fps), off.numpy().astype(np.float32)
 
