@@ -45,19 +45,27 @@ Padding = Literal["reflect", "constant"]
 
 
 def decode(
-    path: Path, start: float = 0.0, seconds: float | None = None, most_seconds: float = MOST_SECONDS
+    path: Path,
+    start: float = 0.0,
+    seconds: float | None = None,
+    most_seconds: float = MOST_SECONDS,
+    rate: int = RATE,
 ) -> np.ndarray:
-    """Decode `seconds` of sound from `start` on to float32 [n], 16 kHz, in [-1, 1], the mean of all channels.
+    """Decode `seconds` of sound from `start` on to float32 [n], at `rate`, in [-1, 1], the mean of all channels.
 
     Time zero is that of the file's first picture, or of its first sound where it shows none: what begins later is
     preceded by silence. Raises `MediaError`: empty, not-audio, no-audio, truncated, corrupt, too-long.
     """
-    found = list(blocks(path, start, seconds, most_seconds))
+    found = list(blocks(path, start, seconds, most_seconds, rate))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def blocks(
-    path: Path, start: float = 0.0, seconds: float | None = None, most_seconds: float = MOST_SECONDS
+    path: Path,
+    start: float = 0.0,
+    seconds: float | None = None,
+    most_seconds: float = MOST_SECONDS,
+    rate: int = RATE,
 ) -> Iterator[np.ndarray]:
     """Give what `decode` gives in pieces of a second at most, in bounded memory.
 
@@ -65,11 +73,11 @@ def blocks(
     """
     if path.stat().st_size == 0:
         raise MediaError("empty", "an empty file")
-    most = round((most_seconds if seconds is None else min(seconds, most_seconds)) * RATE)
+    most = round((most_seconds if seconds is None else min(seconds, most_seconds)) * rate)
     with _open(path) as container:
-        reader = _Reader(container, Fraction(start))
+        reader = _Reader(container, Fraction(start), rate)
         left = most
-        for block in _cut(reader.samples()):
+        for block in _cut(reader.samples(), rate):
             if not np.isfinite(block).all():
                 raise MediaError("corrupt", "samples that are no numbers")
             if left:
@@ -100,16 +108,16 @@ def zero_of(container: av.container.InputContainer, sound: av.AudioStream) -> Fr
     return None if stream.start_time is None else stream.start_time * stream.time_base
 
 
-def _cut(pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _cut(pieces: Iterable[np.ndarray], most: int) -> Iterator[np.ndarray]:
     for piece in pieces:
-        for first in range(0, len(piece), RATE):
-            yield piece[first : first + RATE]
+        for first in range(0, len(piece), most):
+            yield piece[first : first + most]
 
 
 class _Reader:
-    """The sound of an open container, laid on a grid of 16 kHz by its timestamps."""
+    """The sound of an open container, laid on a grid of one rate by its timestamps."""
 
-    def __init__(self, container: av.container.InputContainer, start: Fraction) -> None:
+    def __init__(self, container: av.container.InputContainer, start: Fraction, rate: int) -> None:
         sounds = container.streams.audio
         if not len(container.streams):
             raise MediaError("truncated", "a header that names no streams")
@@ -121,6 +129,7 @@ class _Reader:
             raise MediaError("not-audio", "an audio codec that nothing here decodes")
         self.stream.codec_context.thread_count = 1
         self.start = start
+        self.rate = rate
         self.zero = zero_of(container, self.stream)
         self.packets = self.broken = 0
         self.position = 0  # of the next sample to give, on the grid
@@ -158,11 +167,11 @@ class _Reader:
     def _begin_run(self, time: Fraction, kind: tuple[str, str, int]) -> Iterator[np.ndarray]:
         """Start to resample at a time of the stream's: silence up to there, or skip what overlaps."""
         self.ends, self.kind = time, kind
-        self.resampler = av.AudioResampler("fltp", rate=RATE)
-        there = round((time - self.zero - self.start) * RATE)
+        self.resampler = av.AudioResampler("fltp", rate=self.rate)
+        there = round((time - self.zero - self.start) * self.rate)
         self.skip = max(0, self.position - there)
         while self.position < there:
-            gap = min(RATE, there - self.position)
+            gap = min(self.rate, there - self.position)
             self.position += gap
             yield np.zeros(gap, np.float32)
 
@@ -271,17 +280,17 @@ def _columns(padded: np.ndarray, count: int) -> np.ndarray:
         some = min(BLOCK, count - first)
         frames = np.zeros((BLOCK, FFT))
         frames[:some] = np.lib.stride_tricks.sliding_window_view(padded[first * HOP :], FFT)[::HOP][:some]
-        energies = filters() @ np.abs(np.fft.rfft(frames * HANN)).T
+        energies = filters(RATE, FFT, MELS, LOWEST, HIGHEST) @ np.abs(np.fft.rfft(frames * HANN)).T
         decibels = 20 * np.log10(np.maximum(1e-5, energies)) - 20
         found.append(np.clip(8 * (decibels + 100) / 100 - 4, -4, 4)[:, :some].astype(np.float32))
     return np.concatenate(found, axis=1)
 
 
 @functools.cache
-def filters() -> np.ndarray:
-    """Give Slaney's triangular mel filters, each of area one: [80, 401]."""
-    edges = _hertz(np.linspace(_mels(LOWEST), _mels(HIGHEST), MELS + 2))[:, None]
-    bins = np.linspace(0, RATE / 2, FFT // 2 + 1)
+def filters(rate: int, fft: int, mels: int, lowest: float, highest: float) -> np.ndarray:
+    """Give Slaney's triangular mel filters between two frequencies, each of area one: [mels, fft // 2 + 1]."""
+    edges = _hertz(np.linspace(_mels(lowest), _mels(highest), mels + 2))[:, None]
+    bins = np.linspace(0, rate / 2, fft // 2 + 1)
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: a wrong name is told before
     import torch
     from torch import nn
 
+    from inference.networks.dance import DanceConfig
+    from inference.networks.dance_gan import ComposerConfig
     from inference.networks.stylegan2 import Generator, GeneratorConfig
     from inference.networks.wav2lip import Wav2LipConfig
 
@@ -34,7 +36,12 @@ ASKED_FOR = (DISCRIMINATOR, ONNX)  # hashed when they are read, not on load: tra
 
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30
-COMMANDS = {"avatar": "dramatis generate", "sync": "python -m preprocessing.sync", "lipsync": "dramatis lipsync"}
+COMMANDS = {
+    "avatar": "dramatis generate",
+    "sync": "python -m preprocessing.sync",
+    "lipsync": "dramatis lipsync",
+    "dance": "dramatis dance",
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Bundle:
         return self.manifest["task"]
 
     @cached_property
-    def config(self) -> "GeneratorConfig | Wav2LipConfig":
+    def config(self) -> "GeneratorConfig | Wav2LipConfig | DanceConfig | ComposerConfig":
         return kinds.config(self.manifest["network"])
 
     def require(self, task: str) -> "Bundle":
@@ -132,7 +139,7 @@ class Bundle:
         return Directions(*parts, names={name: row for name, row in names.items() if 0 <= row < count})
 
     def check(self) -> float:
-        """Make the golden pictures or features again and give the largest difference; see `golden.difference`."""
+        """Make what is golden again and give the largest difference; see `golden.difference`."""
         return golden.difference(self)
 
     def _compare(self, wanted: dict[str, list[int]], found: dict[str, list[int]], exactly: bool = False) -> None:

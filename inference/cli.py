@@ -1,4 +1,4 @@
-"""The command `dramatis`: make people from a bundle, mix, edit and dub them, and tell what was made by it."""
+"""The command `dramatis`: make people, mix, edit and dub them, have them dance, and tell what was made by it."""
 
 import json
 import math
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from inference import seeds as seed_lists
+from inference.cli_dance import dance
 from inference.cli_lipsync import lipsync
 from inference.errors import UserError
 from inference.options import numeric
@@ -213,6 +214,7 @@ def edit(
 
 
 app.command()(lipsync)
+app.command()(dance)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Make again what a bundle says that its network makes of given inputs: the golden check of an installation."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from inference.errors import UserError
 
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 FILE = "golden.safetensors"
 PSI = 0.7
 MAX_INPUTS = 64
+MOTION = 151  # numbers of a frame of motion
 
-# What `difference` may give on another machine: levels of 255 of pictures, and of embeddings their own unit.
-TOLERANCE = {"avatar": 1, "sync": 1e-4, "lipsync": 1}
+# What `difference` may give on another machine: levels of 255 of pictures, of embeddings their own unit, and
+# of motion deviations of its numbers.
+TOLERANCE = {"avatar": 1, "sync": 1e-4, "lipsync": 1, "dance": 1e-3}
 
 
 def difference(bundle: "Bundle") -> float:
-    """Give the largest difference to what the bundle holds: levels of 255 of a picture, or a part of an embedding."""
-    return {"avatar": _avatar, "sync": _sync, "lipsync": _lipsync}[bundle.task](bundle)
+    """Give the largest difference to what the bundle holds, in the unit of `TOLERANCE`."""
+    return {"avatar": _avatar, "sync": _sync, "lipsync": _lipsync, "dance": _dance}[bundle.task](bundle)
 
 
 def _avatar(bundle: "Bundle") -> int:
@@ -57,6 +60,33 @@ def _sync(bundle: "Bundle") -> float:
     _check(bundle, golden, wanted, "features")
     made = embeddings(bundle.network(), golden["mel"], golden["frames"])
     return max(float((made[name] - golden[name]).abs().max()) for name in made)
+
+
+def _dance(bundle: "Bundle") -> float:
+    golden, inputs = bundle.tensors(FILE), dance_inputs(bundle.manifest["network"], bundle.config)
+    count = _count(golden, "music")
+    # A composer hears songs of any length: the golden one says how long.
+    frames = golden["music"].shape[1] if "music" in golden and golden["music"].ndim == 3 else 0
+    shapes = {name: (count, *(frames if side is None else side for side in shape)) for name, shape in inputs.items()}
+    moved = (count, shapes["music"][1], MOTION)
+    _check(bundle, golden, shapes | {"motion": moved}, "motions")
+    return float((dance(bundle.network(), golden, list(inputs)) - golden["motion"]).abs().max())
+
+
+def dance_inputs(network: Mapping[str, Any], config: Any) -> dict[str, tuple[int | None, ...]]:
+    """Give what a network of dances takes, in order, with shapes behind the batch; None is any length of a song."""
+    if network["kind"] == "dance_gan":
+        return {"music": (None, config.music), "noise": (None, config.noise), "genre": ()}
+    window = config.window
+    return {"noisy": (window, MOTION), "level": (), "music": (window, config.music), "genre": (), "heard": ()}
+
+
+def dance(network: "torch.nn.Module", tensors: "Mapping[str, torch.Tensor]", names: list[str]) -> "torch.Tensor":
+    """Run a network of dances on tensors by name: [N, T, 151] in units of deviation."""
+    import torch
+
+    with torch.inference_mode():
+        return network(*(tensors[name] for name in names))
 
 
 def lips(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from inference import golden
 from inference.bundle import ONNX, Bundle
 from inference.errors import UserError
 
@@ -24,6 +25,9 @@ MOST_SHOWN = 200  # letters of what a graph says of itself
 
 def signature(bundle: Bundle) -> tuple[Signature, Signature]:
     """Give names and shapes of what the graph of a bundle takes and gives."""
+    if bundle.task == "dance":
+        window = bundle.config.window
+        return golden.dance_inputs(bundle.manifest["network"], bundle.config), {"clean": (window, golden.MOTION)}
     edge = bundle.config.edge
     if bundle.task == "lipsync":
         return {"mel": MEL, "face": (6, edge, edge)}, {"picture": (3, edge, edge)}
@@ -35,8 +39,11 @@ class Graph:
     """A bundle's ONNX file, checked against its hash and against what a network of its task takes and gives."""
 
     def __init__(self, bundle: Bundle, threads: int = 0) -> None:
-        if bundle.task not in ("sync", "lipsync"):
-            raise UserError(f"bundle {bundle.name} is for {bundle.task}, which has no ONNX file: use its safetensors")
+        if bundle.manifest["network"]["kind"] not in ("syncnet", "wav2lip", "dance"):
+            raise UserError(
+                f"bundle {bundle.name} holds a {bundle.manifest['network']['kind']}, which has no ONNX file: use the "
+                f"torch back end"
+            )
         if ONNX not in bundle.manifest["files"]:
             raise UserError(f"bundle {bundle.name} holds no {ONNX}, as starters do not: use the torch back end")
         self.inputs, self.outputs = signature(bundle)

@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from inference.networks.dance import DanceConfig
+    from inference.networks.dance_gan import ComposerConfig
     from inference.networks.stylegan2 import GeneratorConfig
     from inference.networks.wav2lip import Wav2LipConfig
 
 
-def config(network: Mapping[str, Any]) -> "GeneratorConfig | Wav2LipConfig":
+def config(network: Mapping[str, Any]) -> "GeneratorConfig | Wav2LipConfig | DanceConfig | ComposerConfig":
     """Read the `network` of a checked manifest."""
     shape = {key: value for key, value in network.items() if key != "kind"}
     if network["kind"] == "stylegan2":
         from inference.networks.stylegan2 import GeneratorConfig
 
         return GeneratorConfig(**shape)
+    if network["kind"] == "dance":
+        from inference.networks.dance import DanceConfig
+
+        return DanceConfig(**shape)
+    if network["kind"] == "dance_gan":
+        from inference.networks.dance_gan import ComposerConfig
+
+        return ComposerConfig(**shape)
     from inference.networks.wav2lip import Wav2LipConfig
 
     return Wav2LipConfig(**shape)
@@ -49,6 +59,14 @@ def _class(kind: str) -> "type[nn.Module]":
         from inference.networks import stylegan2
 
         return stylegan2.Generator
+    if kind == "dance":
+        from inference.networks import dance
+
+        return dance.Denoiser
+    if kind == "dance_gan":
+        from inference.networks import dance_gan
+
+        return dance_gan.Composer
     from inference.networks import wav2lip
 
     return {"wav2lip": wav2lip.Generator, "syncnet": wav2lip.SyncNet}[kind]

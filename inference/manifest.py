@@ -4,6 +4,7 @@ A later task adds a line to `TASKS`, the bounds of its network to `BOUNDS` and, 
 others', its fields to `TASK_FIELDS`.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,12 +19,13 @@ MODEL = "model.safetensors"
 MAX_FILES = 32
 MAX_CLAMP = 1 << 16
 MAX_LEAD = 5  # frames
+MAX_GENRES = 256
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,16})?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# What a bundle is for -> the kind of network that does it.
-TASKS = {"avatar": "stylegan2", "sync": "syncnet", "lipsync": "wav2lip"}
+# What a bundle is for -> the kinds of network that do it.
+TASKS = {"avatar": ("stylegan2",), "sync": ("syncnet",), "lipsync": ("wav2lip",), "dance": ("dance", "dance_gan")}
 PRECISIONS = ("float32", "float16")
 PADDINGS = ("reflect", "constant")
 
@@ -46,7 +48,11 @@ TASK_FIELDS: dict[str, dict[str, type]] = {
     "avatar": {"subject": str},
     "sync": {"mel": dict},
     "lipsync": {"mel": dict, "expert": dict},
+    "dance": {"music": dict, "motion": dict, "genres": list},
 }
+# Numbers of a frame, each with its mean and deviation, and frames a second.
+COLUMNS = {"music": 37, "motion": 151}
+DANCE_FPS = 30
 
 # What a network may be: bounds on the allocation, twice of what anybody trains. Whole numbers where they are whole.
 Bounds = Mapping[str, tuple[int, int] | tuple[float, float]]
@@ -65,6 +71,25 @@ BOUNDS: dict[str, Bounds] = {
     },
     "syncnet": _LIPS,
     "wav2lip": _LIPS,
+    "dance": {
+        "width": (8, 2048),
+        "depth": (1, 48),
+        "heads": (1, 64),
+        "listening": (0, 16),
+        "patch": (1, 16),
+        "window": (2, 900),
+        "music": (37, 37),
+        "genres": (0, MAX_GENRES),
+    },
+    "dance_gan": {
+        "width": (4, 512),
+        "levels": (1, 7),
+        "recurrent": (8, 2048),
+        "layers": (1, 8),
+        "noise": (1, 512),
+        "music": (37, 37),
+        "genres": (0, MAX_GENRES),
+    },
 }
 
 Refuse = Callable[[str], NoReturn]
@@ -96,6 +121,8 @@ def check(manifest: Any, path: Path) -> None:
         _check_names(manifest, refuse)
     if "mel" in TASK_FIELDS[manifest["task"]]:
         _check_mel(manifest, refuse)
+    if manifest["task"] == "dance":
+        _check_dance(manifest, refuse)
 
 
 def _check_fields(manifest: dict, fields: Mapping[str, type], refuse: Refuse) -> None:
@@ -139,11 +166,26 @@ def _check_mel(manifest: dict, refuse: Refuse) -> None:
             refuse(f"expert {shown(taught)} must be a sha256, or null of weights that do not say")
 
 
+def _check_dance(manifest: dict, refuse: Refuse) -> None:
+    """Check the units of music and motion, and that genres have names as many as the network knows."""
+    for what, columns in COLUMNS.items():
+        for name in ("mean", "std"):
+            numbers = manifest[what].get(name)
+            fine = isinstance(numbers, list) and all(type(each) is float and math.isfinite(each) for each in numbers)
+            if not fine or len(numbers) != columns or (name == "std" and min(numbers) <= 0):
+                refuse(f"{what} {name} {shown(numbers)} must be {columns} numbers{', above 0' * (name == 'std')}")
+        if manifest[what].get("fps") != DANCE_FPS:
+            refuse(f"{what} fps {shown(manifest[what].get('fps'))} must be {DANCE_FPS}: update dramatis")
+    genres, known = manifest["genres"], manifest["network"]["genres"]
+    if not all(isinstance(each, str) and NAME.fullmatch(each) for each in genres) or len(genres) != known:
+        refuse(f"genres {shown(genres)} must be names of letters, digits, _ and -, one for each of {known}")
+
+
 def _check_network(network: dict, task: str, refuse: Refuse) -> None:
     """Bound a network before anything of it is allocated."""
-    kind = TASKS[task]
-    if network.get("kind") != kind:
-        refuse(f"network kind {shown(network.get('kind'))} is unknown for {task}, {kind} was expected")
+    kinds, kind = TASKS[task], network.get("kind")
+    if kind not in kinds:
+        refuse(f"network kind {shown(kind)} is unknown for {task}, {' or '.join(kinds)} was expected")
     bounds = BOUNDS[kind]
     free = {"conv_clamp"} if kind == "stylegan2" else set()
     for key in network.keys() - bounds.keys() - {"kind"} - free:
@@ -155,6 +197,11 @@ def _check_network(network: dict, task: str, refuse: Refuse) -> None:
             refuse(f"network {key} {shown(value)} must be a {'whole ' * whole}number from {low} to {high}")
     if kind == "stylegan2":
         _check_stylegan2(network, refuse)
+    if kind == "dance" and (network["width"] % (2 * network["heads"]) or network["window"] % network["patch"]):
+        refuse(
+            f"network of width {network['width']}, {network['heads']} heads, {network['window']} frames by "
+            f"{network['patch']}: even parts of a width and whole patches were expected"
+        )
 
 
 def _check_stylegan2(network: dict, refuse: Refuse) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 
-TEMPLATE, LIPS = (Path(__file__).with_name(name) for name in ("card.md", "card_lips.md"))
+TEMPLATE, LIPS, DANCES = (Path(__file__).with_name(name) for name in ("card.md", "card_lips.md", "card_dance.md"))
 SUBJECTS = {"face": "heads", "body": "whole people"}
 # What chose the pictures, by what the cleaning looked for.
 FINDERS = {"face": "YuNet (MIT)", "body": "YOLOv5nu (AGPL-3.0)", "matte": None}
@@ -40,6 +40,21 @@ def of_lips(manifest: dict, run: dict | None, **shown: Any) -> str:
         duration=_duration(run["seconds"]) if run else None,
         started=_source(run["started_from"]) if run else None,
         seed=run["settings"].get("seed", "not recorded") if run else None,
+        revision=_revision(manifest["provenance"]["git"]),
+        **shown,
+    )
+
+
+def of_dances(manifest: dict, run: dict, **shown: Any) -> str:
+    """Fill the template of generators of dances."""
+    return _template(DANCES).render(
+        manifest=manifest,
+        run=run,
+        network=manifest["network"],
+        dances=manifest["provenance"]["dances"],
+        duration=_duration(run["seconds"]),
+        started=_source(run["started_from"]),
+        seed=run["settings"].get("seed", "not recorded"),
         revision=_revision(manifest["provenance"]["git"]),
         **shown,
     )

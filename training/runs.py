@@ -17,7 +17,13 @@ from inference.errors import UserError
 from scraping import stage
 
 DATA = Path("data")
-RUNS = {"stylegan2": "training.stylegan2", "syncnet": "training.wav2lip", "wav2lip": "training.wav2lip"}
+RUNS = {
+    "stylegan2": "training.stylegan2",
+    "syncnet": "training.wav2lip",
+    "wav2lip": "training.wav2lip",
+    "dance": "training.dance",
+    "dance_gan": "training.dance",
+}
 LONGEST_NAME = 200  # of a folder; file systems end at 255 bytes
 
 

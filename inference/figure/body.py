@@ -136,6 +136,10 @@ class Body:
         heads = np.einsum("jik,jk->ji", transforms[:, :, :3], shape.heads) + transforms[:, :, 3]
         return Posed(vertices.astype(np.float32), rest.astype(np.float32), transforms, heads)
 
+    def moves(self, shape: Shape, rotations: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Give how each bone moves from rest to a pose [J, 3, 4], for callers that move vertices of their own."""
+        return self._kinematics(shape, rotations)
+
     def _phenotype_coefficients(self, phenotype: Mapping[str, float]) -> np.ndarray:
         values = {name: float(phenotype.get(name, 0.5)) for name in PHENOTYPES + RACES}
         if not ADULT_AGE <= values["age"] <= 1:

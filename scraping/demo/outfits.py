@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from inference.figure.cloth import Cloth
 from inference.figure.shading import linear
+from inference.figure.wardrobe import Outfit, Shoes, Skirt, Top, Trousers
 from scraping.demo.chance import Draw
-from scraping.demo.cloth import Cloth
-from scraping.demo.wardrobe import Outfit, Shoes, Skirt, Top, Trousers
 
 CLOTHS = (
     "#f2efe8", "#dcd3c2", "#b9a58a", "#1d1d22", "#2d2f3a", "#4b4f57", "#7b8088", "#1f2f52", "#2f4d7d", "#4f7fb0",

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.figure.body import ADULT_AGE
+from inference.figure.hair import STYLES, Hair
 from inference.figure.shading import Skin, linear
+from inference.figure.wardrobe import Outfit
 from scraping.demo.chance import Draw
-from scraping.demo.hair import STYLES, Hair
 from scraping.demo.outfits import CLOTHS, draw_outfit
 from scraping.demo.poses import Pose
-from scraping.demo.wardrobe import Outfit
 
 LOOKS = ("portrait", "fullbody", "fashion")
 

@@ -6,13 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from inference.figure.body import Posed, load_body
+from inference.figure.hair import Barber
 from inference.figure.mesh import Mesh, cut
 from inference.figure.rays import Camera, Scene
 from inference.figure.shading import Material, eye, hair, linear, plain, skin
-from scraping.demo.hair import Barber
+from inference.figure.wardrobe import Wardrobe
 from scraping.demo.people import Person
 from scraping.demo.poses import rotations
-from scraping.demo.wardrobe import Wardrobe
 
 COCO = (
     "nose",

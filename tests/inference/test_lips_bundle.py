@@ -179,7 +179,7 @@ def test_a_network_of_the_other_kind_under_a_right_manifest_is_refused(make):
 @pytest.mark.parametrize(
     ("task", "changes", "named"),
     [
-        ("sync", {"task": "dance"}, "task 'dance' is none of avatar, sync, lipsync"),
+        ("sync", {"task": "juggle"}, "task 'juggle' is none of avatar, sync, lipsync, dance"),
         ("sync", {"task": "lipsync"}, "network kind 'syncnet' is unknown for lipsync"),
         ("sync", {"mel": None}, "`mel` must be dict"),
         ("sync", {"mel": {"padding": "wrap"}}, "mel padding 'wrap'"),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from inference.figure import look
+from inference.figure.hair import STYLES
 from inference.figure.shading import plain
-from scraping.demo.hair import STYLES
 from scraping.demo.looks import draw
 from scraping.demo.people import LOOKS, person
 from scraping.demo.studio import Studio

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from scraping.demo.cloth import PATTERNS
-from scraping.demo.hair import STYLES
+from inference.figure.cloth import PATTERNS
+from inference.figure.hair import STYLES
+from inference.figure.wardrobe import NECKLINES, SLEEVES, Outfit, Shoes, Skirt, Trousers
 from scraping.demo.people import LOOKS, Person, person
-from scraping.demo.wardrobe import NECKLINES, SLEEVES, Outfit, Shoes, Skirt, Trousers
 
 SEEDS = range(700)
 

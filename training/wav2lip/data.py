@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from inference import audio
 from inference.errors import UserError
@@ -259,25 +259,6 @@ def _in_turn(clips: Sequence[Heard], count: int) -> Iterator[tuple[Heard, float]
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------
-
-
-class Positions(Sampler[int]):
-    """Positions without end from `start` on; of each batch, every process takes its share."""
-
-    def __init__(self, start: int, rank: int, world: int) -> None:
-        self.start, self.rank, self.world = start, rank, world
-
-    def __iter__(self) -> Iterator[int]:
-        position = self.start + self.rank
-        while True:
-            yield position
-            position += self.world
-
-
-def loader(dataset: Drawn, batch: int, start: int, rank: int = 0, world: int = 1, workers: int = 0) -> DataLoader:
-    """Give batches without end, of which each process gets `batch / world` samples."""
-    sampler = Positions(start, rank, world)
-    return DataLoader(dataset, batch // world, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
 
 
 def batches(held: HeldOut, batch: int) -> DataLoader:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inference.networks.wav2lip import EDGE, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import FPS, SPLITS, Talks
 from training import provenance
-from training.wav2lip import starting
+from training.sources import Source
 
 BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
 PUBLISHED_MEL = {"sync": {"padding": "reflect", "lead": 0}, "lipsync": {"padding": "reflect", "lead": -1}}
@@ -72,7 +72,7 @@ class Trained:
     kind: Kind
     width: float
     state: dict[str, Tensor]
-    file: starting.Source  # that the weights were read from
+    file: Source  # that the weights were read from
     run: Run | None
     discriminator: dict[str, Tensor] | None = None
 

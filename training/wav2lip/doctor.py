@@ -30,6 +30,7 @@ from inference.errors import UserError
 from preprocessing import talkpacks
 from preprocessing.talkpacks import EDGE, Clip, Talks
 from scraping import stage
+from training import endless
 from training.wav2lip import data, starting, syncnet
 from training.wav2lip.data import Group
 
@@ -127,7 +128,7 @@ def groups(talks: Talks, settings: Settings) -> Iterable[Group]:
     drawn = data.Groups(
         talks, "train", learner.group, lambda _: learner.apart.last, settings.silence, UNCHANGED, settings.seed
     )
-    return data.loader(drawn, learner.batch // learner.group, start=0)
+    return endless.loader(drawn, learner.batch // learner.group, start=0)
 
 
 def taught(batches: Iterable[Group], steps: int, settings: Settings, label: str) -> syncnet.Expert:

@@ -23,7 +23,7 @@ from inference.networks.wav2lip import Wav2LipConfig
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Talks
 from scraping import stage
-from training import card, shipping, watching
+from training import card, shipping, translating, watching
 from training.wav2lip import describing, exhibits, graphs, reference, starting
 from training.wav2lip.describing import KINDS, Kind, Run, Trained
 
@@ -129,7 +129,7 @@ def build(folder: Path, trained: Trained, talks: Talks | None, corpus: str, sett
         tensors[bundle.DISCRIMINATOR] = trained.discriminator
     files = {}
     if settings.onnx and not settings.starter:
-        files[bundle.ONNX] = graphs.write(network, draft)
+        files[bundle.ONNX] = translating.write(network, draft)
         manifest["parity"] = parity(bundle.write(folder, manifest, tensors, files), network, talks, settings.parity)
     clips = shown(trained, talks)[: settings.preview.clips]
     if clips:

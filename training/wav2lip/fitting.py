@@ -20,11 +20,12 @@ from inference.networks.wav2lip import SyncNet
 from preprocessing import talkpacks
 from preprocessing.talkpacks import SPLITS, Talks
 from scraping import stage
-from training import checkpoints, machine, record, runs, watching
+from training import checkpoints, endless, machine, record, runs, sources, watching
 from training.machine import TrainerSettings
 from training.runs import DATA
+from training.sources import Source
+from training.ticks import StopAt, Ticks
 from training.wav2lip import callbacks, data, generator, starting, syncnet
-from training.wav2lip.starting import Source
 
 if TYPE_CHECKING:
     import wandb
@@ -196,12 +197,12 @@ def fit(
     live.mkdir(parents=True, exist_ok=True)
     begun = start(job, init, folder, resumed=last.exists())
     held_out = data.batches(job.held_out, settings.held_out.batch) if len(job.held_out) else None
-    ticks = callbacks.Ticks(live, callbacks.HISTORY[job.key], settings.tick_steps, settings.steps, held_out)
+    ticks = Ticks(live, callbacks.HISTORY[job.key], callbacks.TOLD, settings.tick_steps, settings.steps, held_out)
     steps = [
         callbacks.Greeting(job.what, about_of(talks), begun),
         ticks,
         *job.more(live),
-        callbacks.StopAt(settings.steps, last, job.key),
+        StopAt(settings.steps, last, job.key),
         checkpoints.Checkpoints(last, settings.checkpoint_seconds),
     ]
     trainer = machine.trainer(where, steps, watched)
@@ -224,7 +225,7 @@ class Batches(pl.LightningDataModule):
         world, rank, batch = self.trainer.world_size, self.trainer.global_rank, self.job.batch
         if batch % world:
             raise UserError(f"{self.job.key}.batch: {batch} groups or samples do not fall into {world} processes")
-        return data.loader(self.job.drawn, batch, self.job.model.steps * batch, rank, world, self.workers)
+        return endless.loader(self.job.drawn, batch, self.job.model.steps * batch, rank, world, self.workers)
 
 
 def start(job: Job, init: str | None, folder: Path, resumed: bool) -> str:
@@ -274,7 +275,7 @@ def fingerprint(settings: Around, pack: Path, init: str | None, job: Job) -> str
     shards = sorted((file.name, file.stat().st_size) for file in pack.glob("*.npy"))
     files = {pack / "pack.json", pack / "clips.parquet"}
     if settings.start:
-        files |= set(starting.locate(settings.start, job.key).glob("*.safetensors"))
+        files |= set(sources.locate(settings.start, job.key).glob("*.safetensors"))
     if init and Path(init).expanduser().is_file():
         files.add(Path(init).expanduser())
     judges = [source.sha256 for source in job.sources]

@@ -1,7 +1,6 @@
 """Train Wav2Lip (arXiv 2008.10010, 3.2 to 3.4): the Lightning module, whose step is the algorithm in its order."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from inference.errors import UserError
 from inference.networks.wav2lip import Generator, SyncNet, face_input, lower_half, to_bgr, to_uint8
 from scraping import stage
+from training import descent
 from training.wav2lip import loss, stepping
 from training.wav2lip.data import Sample
 from training.wav2lip.discriminator import Discriminator
@@ -53,7 +53,7 @@ class Seen:
     true: Tensor  # [B, 3, 5, 96, 96]
 
 
-class Wav2Lip(stepping.Stepping):
+class Wav2Lip(descent.Descent):
     """Generator, discriminator where it is used, the frozen expert, and what a step does to them.
 
     The expert judges in evaluation mode: its batch norm follows no generated picture. It stays out of checkpoints,
@@ -141,19 +141,6 @@ class Wav2Lip(stepping.Stepping):
         with self.autocast():
             sounds, faces = self.expert(channels_last(mel), channels_last(lower_half(drawn)))
         return loss.sync_loss(loss.cosine(sounds, faces), 1.0).mean()
-
-    def optimizer(self, which: int) -> torch.optim.Optimizer:
-        found = self.optimizers()
-        return found[which] if isinstance(found, list) else found
-
-    @contextmanager
-    def without(self, network: nn.Module | None) -> Iterator[None]:
-        """Let no gradient reach the parameters of a network: they would be computed in vain."""
-        if network:
-            network.requires_grad_(False)
-        yield
-        if network:
-            network.requires_grad_(True)
 
     # -- what is watched, and kept ---------------------------------------------------------------------------------
 

@@ -4,10 +4,8 @@ A source is a starter, a bundle or a run of ours (a folder, or its name in data/
 (.pth) or safetensors. All tensors of a network are taken, or the training does not begin.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -20,27 +18,12 @@ from inference.errors import UserError
 from inference.networks.wav2lip import GENERATOR_AUDIO, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import Talks
 from training import provenance
+from training.sources import Source, locate, sha256
 from training.wav2lip import reference
 
-HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
 TASKS = {"expert": "sync", "generator": "lipsync"}
 WIDEST = {"sync": "audio_encoder.13.conv_block.0.weight", "lipsync": "audio_encoder.12.conv_block.0.weight"}
-UNSTATED = "not stated"
-
-
-@dataclass(frozen=True)
-class Source:
-    """What weights came from: as a dict it is `started_from` of run.json."""
-
-    kind: str  # starter | bundle | run | file
-    name: str
-    sha256: str  # of the file that the weights were read from
-    licence: str  # of the weights: what is trained on from them is no freer
-    commercial: bool
-
-    @property
-    def said(self) -> str:
-        return f"the {self.kind} {self.name}"
+UNSTATED = provenance.UNSTATED
 
 
 def fill(networks: Mapping[str, nn.Module], start: str | None, init: str | None, key: str) -> Source | None:
@@ -94,16 +77,6 @@ def hear_as(expert: SyncNet, generator: Generator) -> None:
         own.load_state_dict(learned.state_dict())
 
 
-def locate(source: str, key: str) -> Path:
-    """Find the folder that a name or path means."""
-    places = [Path(source).expanduser()] if "/" in source else [home / source for home in HOMES]
-    for folder in places:
-        if (folder / bundle.MANIFEST).is_file() or (folder / "run.json").is_file():
-            return folder
-    there = " or ".join(str(folder) for folder in places)
-    raise UserError(f"{key}.start={source}: no bundle and no run at {there}; {key}.start=null trains from scratch")
-
-
 def read(folder: Path, network: str) -> tuple[Source, dict[str, Tensor]]:
     """Read a network from a bundle or a run; a bundle's hashes are checked."""
     file = _file(folder, network)
@@ -127,11 +100,6 @@ def read(folder: Path, network: str) -> tuple[Source, dict[str, Tensor]]:
 def of_file(path: Path) -> Source:
     """Name a file that somebody brought: nobody says what it allows, so it allows no commerce."""
     return Source("file", path.name, sha256(path), UNSTATED, False)
-
-
-def sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def terms(talks: Talks, world: str, sources: Iterable[Source | None]) -> tuple[str, bool]:

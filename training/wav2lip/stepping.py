@@ -1,98 +1,21 @@
-"""What the trainings of the expert and of the generator share: steps, their rate, and what is watched and kept."""
-
-import math
-from contextlib import AbstractContextManager
-from typing import Literal
+"""What the trainings of the expert and of the generator share: how wide their networks are, how their pictures lie."""
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from inference.errors import UserError
 from inference.networks.wav2lip import Wav2LipConfig
-from scraping import stage
-from training.steps import Steps
+from training import descent
 
 
-class Rate(stage.Settings):
-    """A learning rate: it rises to its peak over `warmup` steps, and falls as a cosine until `decay`."""
-
-    peak: float = Field(gt=0)
-    warmup: int = Field(ge=0)
-    decay: int | None = Field(ge=1)  # the step at which it has fallen to its least; null: it stays
-    least: float = Field(ge=0, le=1)  # of the peak
-
-    def at(self, step: int) -> float:
-        rate = self.peak * min(1.0, (step + 1) / (self.warmup + 1))
-        if self.decay is None:
-            return rate
-        done = min(1.0, max(0, step - self.warmup) / max(1, self.decay - self.warmup))
-        return rate * (self.least + (1 - self.least) * (1 + math.cos(math.pi * done)) / 2)
-
-
-class Settings(stage.Settings):
+class Settings(descent.Settings):
     """What both algorithms are told."""
 
     width: float = Field(gt=0, le=4)  # of the networks' channels: 1 is the published size, 0.25 the lite one
-    batch: int = Field(ge=1)  # over all processes
-    rate: Rate
-    betas: tuple[float, float]  # of AdamW
-    weight_decay: float = Field(ge=0)
-    clip: float | None = Field(gt=0)  # the greatest norm of a gradient
-    precision: Literal["float32", "bfloat16"]  # that the networks compute in; losses and weights are float32
 
     @property
     def config(self) -> Wav2LipConfig:
         return Wav2LipConfig(self.width)
-
-
-class Stepping(Steps):
-    """A training whose rate and precision are those of its settings."""
-
-    def __init__(self, settings: Settings, seed: int) -> None:
-        super().__init__()
-        self.settings, self.seed = settings, seed
-
-    @property
-    def progress(self) -> str:
-        return f"step {self.steps}"
-
-    def optimizer_of(self, network: nn.Module) -> torch.optim.AdamW:
-        """Give an AdamW of what is trained of a network; only matrices and kernels decay."""
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        groups = [
-            {"params": [each for each in trained if each.ndim > 1], "weight_decay": self.settings.weight_decay},
-            {"params": [each for each in trained if each.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.settings.rate.at(0), betas=self.settings.betas)
-
-    def autocast(self) -> AbstractContextManager:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
-
-    def descend(self, optimizer: torch.optim.Optimizer, value: Tensor) -> Tensor:
-        """One step down the gradient, which is the mean over all processes; gives its norm."""
-        optimizer.zero_grad()
-        self.manual_backward(value)
-        parameters = [each for group in optimizer.param_groups for each in group["params"] if each.grad is not None]
-        self.average([each.grad for each in parameters])
-        norm = nn.utils.clip_grad_norm_(parameters, self.settings.clip or math.inf)
-        for group in optimizer.param_groups:
-            group["lr"] = self.settings.rate.at(self.steps)
-        optimizer.step()
-        return norm
-
-    def said(self) -> dict[str, float]:
-        """Give what a row of history says beside what was watched."""
-        return {"rate": self.settings.rate.at(self.steps)}
-
-    def observe(self, figures: dict[str, float]) -> None:
-        """Hear what was measured on clips never trained on."""
-
-    def stop_if_diverged(self) -> None:
-        """Raise where anything watched since the last tick is no number."""
-        if self.diverged():
-            line = f"the training diverged before step {self.steps} (a loss is no number)"
-            raise UserError(f"{line}: lower rate.peak, set clip, or start from another training")
 
 
 def channels_last(pictures: Tensor) -> Tensor:

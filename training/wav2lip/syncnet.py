@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from inference.networks.wav2lip import SyncNet, sync_input
+from training import descent
 from training.metrics.speakers import auc
 from training.wav2lip import loss, stepping
 from training.wav2lip.data import Apart, Group
@@ -20,7 +21,7 @@ class Settings(stepping.Settings):
     apart: Apart
 
 
-class Expert(stepping.Stepping):
+class Expert(descent.Descent):
     """The expert, and what a step does to it."""
 
     networks = ("expert",)

@@ -6,6 +6,7 @@ import torch
 
 from inference.errors import UserError
 from preprocessing import talkpacks
+from training import endless
 from training.wav2lip import data
 
 UNCHANGED = data.Change(mirror=0, colour=0, shift=0, loudness=0)
@@ -40,15 +41,15 @@ def position_in(talks, frames) -> tuple[str, int]:
 
 
 def test_a_resumed_loader_is_where_an_uninterrupted_one_would_be(talks):
-    whole = iter(data.loader(groups(talks, WILD), 2, start=0))
+    whole = iter(endless.loader(groups(talks, WILD), 2, start=0))
     first, second = next(whole), next(whole)
     assert not same(first, second)
-    assert same(next(iter(data.loader(groups(talks, WILD), 2, start=2))), second)
+    assert same(next(iter(endless.loader(groups(talks, WILD), 2, start=2))), second)
 
 
 def test_processes_share_a_batch(talks):
-    whole = next(iter(data.loader(groups(talks), 4, start=4)))
-    shares = [next(iter(data.loader(groups(talks), 4, start=4, rank=rank, world=2))) for rank in range(2)]
+    whole = next(iter(endless.loader(groups(talks), 4, start=4)))
+    shares = [next(iter(endless.loader(groups(talks), 4, start=4, rank=rank, world=2))) for rank in range(2)]
     for part in range(3):
         assert torch.equal(torch.stack([each[part] for each in shares], 1).flatten(0, 1), whole[part])
 

@@ -19,8 +19,8 @@ from inference.graph import Graph
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig, to_uint8
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Content
-from training import export, provenance, shipping, train
-from training.wav2lip import describing, exhibits, graphs, starting
+from training import export, provenance, shipping, train, translating
+from training.wav2lip import describing, exhibits, starting
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 0.02
@@ -140,7 +140,7 @@ def test_a_bundle_states_how_far_its_graph_is_from_torch_and_on_what(whole, run)
 
 def test_the_same_network_is_the_same_graph_which_names_no_file_of_this_machine(whole):
     written = whole["syncnet"].read(bundle.ONNX)
-    assert graphs.write(whole["syncnet"].network(), whole["syncnet"]) == written
+    assert translating.write(whole["syncnet"].network(), whole["syncnet"]) == written
     assert not [word for word in (str(ROOT), "site-packages", ".py") if word.encode() in written]
 
 

@@ -232,9 +232,9 @@ BOTH = """
 from hydra import compose, initialize_config_dir
 import sys, torch
 from training import train
-from training.wav2lip.stepping import Stepping
+from training.descent import Descent
 
-Stepping.on_train_end = lambda self: torch.save(dict(self.named_parameters()), f"rank{self.global_rank}.pt")
+Descent.on_train_end = lambda self: torch.save(dict(self.named_parameters()), f"rank{self.global_rank}.pt")
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     train.main(compose("training/train", overrides=sys.argv[2:]))
 """

@@ -11,8 +11,8 @@ from inference import bundle
 from inference.errors import UserError
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from preprocessing import talkpacks
+from training.sources import Source
 from training.wav2lip import starting
-from training.wav2lip.starting import Source
 
 LITTLE = Wav2LipConfig(0.03125)
 OURS = {"name": "expert", "licences": {"weights": "Apache-2.0", "code": "Apache-2.0", "data": {}}, "commercial": True}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.figure.body import Body, Posed
+from inference.figure.cloth import Cloth, cloth
 from inference.figure.mesh import Cut, Mesh, cut, smooth_normals, smoothed
 from inference.figure.rays import Hits
 from inference.figure.shading import Material, Surface, mix, noise, step
-from scraping.demo.cloth import Cloth, cloth
 
 SLEEVES = {"none": -0.02, "cap": 0.05, "short": 0.15, "elbow": 0.25, "three-quarter": 0.35, "long": 0.44}
 NECKLINES = ("crew", "v", "scoop", "boat", "roll")

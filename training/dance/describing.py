@@ -1,0 +1,178 @@
+"""What a bundle of dances says of itself: its manifest, out of what the run, the pack and the metrics say."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+from torch import nn
+
+from inference import golden
+from inference.errors import UserError
+from inference.manifest import DANCE_FPS
+from preprocessing.dancepacks import SPLITS, Dances
+from training import provenance
+
+KINDS = ("dance", "dance_gan")  # of runs, and of the networks that bundles hold
+# The figures that a bundle repeats, of all that an evaluation finds.
+SHOWN = (
+    "beats precision", "beats recall", "beats f1", "beats f1_over_chance", "features corrected fid_k",
+    "features corrected fid_g", "features corrected div_k", "features corrected div_g", "feet skate_cm_s",
+    "feet penetration_cm", "feet pfc", "faults freeze", "faults loop", "faults jerk",
+)  # fmt: skip
+
+
+class Data(pydantic.BaseModel, extra="allow"):
+    fingerprint: str
+
+
+class Run(pydantic.BaseModel):
+    """What the export reads of run.json."""
+
+    run: str
+    corpus: str
+    world: str
+    profile: str
+    steps: int
+    seconds: float
+    device: str
+    torch: str | None = None
+    data: Data
+    genres: list[str]
+    started_from: dict | None
+    command: str
+    settings: dict
+    licence: str
+    commercial: bool
+    git: Any = None
+    finished: str = ""  # UTC
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's network and what is known of it."""
+
+    network: nn.Module
+    run: Run
+    sha256: str  # of its weights' file
+
+    @property
+    def demo(self) -> bool:
+        return self.run.world == "demo"
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The network as a manifest holds it."""
+        return {"kind": self.run.run, **dataclasses.asdict(self.network.config)}
+
+
+def read(path: Path) -> Run:
+    """Read a run.json; else `UserError`."""
+    try:
+        run = Run.model_validate(json.loads(path.read_bytes()))
+    except OSError:
+        raise UserError(f"{path} is not there: run python -m training.train run=dance corpus=dances first") from None
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{path}: {where}: {first['msg'].lower()}: train anew") from None
+    except ValueError:
+        raise UserError(f"{path} is no JSON: train anew") from None
+    if run.run not in KINDS:
+        raise UserError(f"{path} is of run={run.run}, and one of {' or '.join(KINDS)} was expected")
+    return run
+
+
+def describe(name: str, version: str, half: bool, trained: Trained, dances: Dances, metrics: Path) -> dict:
+    """Put the manifest together, but for the hashes and the parity."""
+    run, network = trained.run, trained.network
+    inputs = golden.dance_inputs(trained.shape, network.config)
+    window = inputs["music"][0]
+    return {
+        "name": name,
+        "version": version,
+        "task": "dance",
+        "network": trained.shape,
+        "precision": "float16" if half else "float32",
+        "inputs": {key: ["N", *("T" if side is None else side for side in shape)] for key, shape in inputs.items()},
+        "outputs": {"motion": ["N", "T" if window is None else window, golden.MOTION]},
+        "music": {"fps": DANCE_FPS, **_units(network, "music")},
+        "motion": {"fps": DANCE_FPS, "order": "4 contacts, 3 root, 24 x 6 rotations", **_units(network, "motion")},
+        "genres": list(run.genres),
+        "licences": {
+            "weights": run.licence,
+            "code": provenance.CODE_LICENCE,
+            "data": _counts(dance.licence for dance in dances.dances),
+        },
+        "consent": _counts(dance.consent for dance in dances.dances),
+        "commercial": run.commercial,
+        "demo": trained.demo,
+        "provenance": _provenance(trained, dances),
+        "metrics": digest(metrics, run.run),
+        "created": run.finished,  # the clock of the export is no input
+    }
+
+
+def _units(network: nn.Module, what: str) -> dict[str, Any]:
+    """Give how many numbers a frame of music or motion has, and the mean and deviation of each."""
+    mean, std = getattr(network, f"{what}_mean"), getattr(network, f"{what}_std")
+    return {"columns": len(mean), "mean": mean.tolist(), "std": std.tolist()}
+
+
+def _provenance(trained: Trained, dances: Dances) -> dict:
+    run = trained.run
+    started = run.started_from and {key: run.started_from.get(key) for key in ("kind", "name", "sha256", "licence")}
+    return {
+        "git": provenance.revision(),
+        "trained_at": run.git,
+        "data_fingerprint": run.data.fingerprint,
+        "dances": _counted(dances),
+        "steps": run.steps,
+        "seconds": run.seconds,
+        "device": run.device,
+        "started_from": started,
+        "read_from": {"kind": "run", "sha256": trained.sha256},
+        "command": run.command,
+    }
+
+
+def _counted(dances: Dances) -> dict:
+    """Count dances and songs of each part, and the seconds of all."""
+    parts = {split: dances.of(split) for split in SPLITS}
+    seconds = round(sum(dance.seconds for dance in dances.dances), 1)
+    return {
+        split: {"dances": len(found), "songs": len({dance.song for dance in found})} for split, found in parts.items()
+    } | {"seconds": seconds}
+
+
+def digest(path: Path, run: str) -> dict:
+    """Give the figures that a bundle repeats, each with its N; where none were taken, say so."""
+    if not path.exists():
+        return {"measured": False, "why": f"python -m training.evaluate run={run} corpus=dances has not run on it"}
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    if not metrics.get("measured", True):
+        return {"measured": False, "why": metrics.get("why", "the evaluation gave no reason")}
+    rows = []
+    for row in metrics["rows"]:
+        found = dict(_figures(row))
+        figures = {name: found[name] for name in SHOWN if name in found}
+        rows.append({"name": row["name"], "about": row.get("about"), "songs": row.get("songs"), "figures": figures})
+    return {"measured": True, "steps": metrics.get("steps"), "rows": rows}
+
+
+def _figures(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, dict]]:
+    """Find the figures of a row, which have a value, an interval and an N, at any depth."""
+    for name, value in row.items():
+        if isinstance(value, Mapping) and "interval_95" in value:
+            yield before + name, {key: value.get(key) for key in ("value", "interval_95", "n")}
+        elif isinstance(value, Mapping):
+            yield from _figures(value, f"{before}{name} ")
+
+
+def _counts(values: Iterable[str | None]) -> dict[str, int]:
+    counts = Counter(value or provenance.UNSTATED for value in values)
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
