@@ -184,7 +184,7 @@ def test_a_slider_sheet_has_a_row_for_each_direction(capsys):
         (["edit", "--out", "x.mp4"], "'x.mp4' must end in .png"),
         (["verify", "absent.png"], "absent.png"),
         (["verify"], "FILE"),
-        (["dance"], "'dance'"),
+        (["juggle"], "'juggle'"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it_and_nothing_is_written(capsys, words, named):
