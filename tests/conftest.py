@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+WHOLE = 1100  # seconds in which the whole pipeline has run, also beside another process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("repro" if item in whole else str(item.path)))
     for item in whole:
         item.add_marker("slow")
+        item.add_marker(pytest.mark.timeout(WHOLE + 20))
     items.sort(key=lambda item: item not in whole)
 
 
@@ -47,7 +49,7 @@ class Clone:
             "PYTHONPATH": str(self.folder),
         }
         command = [sys.executable, "-m", "dvc", *words]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=580)
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=WHOLE)
 
     def ran(self, result: subprocess.CompletedProcess) -> list[str]:
         """Name the stages that ran, in order."""

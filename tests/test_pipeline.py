@@ -42,7 +42,7 @@ def test_one_command_makes_packs_bundles_and_a_report(repro):
         assert list((repro.folder / "data/processed" / corpus).glob("images-*.npy"))
     assert list((repro.folder / "data/processed/talks").glob("frames-*.npy"))
     made = {bundle.parent.name for bundle in (repro.folder / "data/exported").glob("*/bundle.json")}
-    assert made == {"portrait", "fullbody", "fashion", "syncnet", "lipsync"}
+    assert made == {"portrait", "fullbody", "fashion", "syncnet", "lipsync", "dance"}
     page = (repro.folder / "data/report/index.html").read_text()
     assert 'src="http' not in page
     assert page.count("data:image/webp") > 10
