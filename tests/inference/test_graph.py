@@ -113,7 +113,7 @@ def test_a_graph_that_is_not_the_one_of_the_manifest_is_refused(make):
 
 
 def test_avatars_have_no_graph(shared_bundle):
-    assert "is for avatar, which has no ONNX file" in refused(shared_bundle)
+    assert "holds a stylegan2, which has no ONNX file" in refused(shared_bundle)
 
 
 def test_a_graph_is_valid_onnx():
