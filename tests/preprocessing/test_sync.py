@@ -34,7 +34,7 @@ def made(name: str, later: int, frames: int = 60, speech: float = 0.8) -> tuple[
 
 def config(*overrides: str):
     with initialize_config_dir(str(stage.ROOT / "conf"), version_base="1.3"):
-        return compose("preprocessing/sync", ["corpus=talks", "sync.device=cpu", *overrides])
+        return compose("preprocessing/sync", ["corpus=talks", "sync.device=cpu", "sync.confidence=0.1", *overrides])
 
 
 def settings(*overrides: str) -> Settings:
