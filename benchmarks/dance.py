@@ -143,8 +143,8 @@ def danced(words: argparse.Namespace) -> tuple[dict[str, Any], "Motion"]:
 
 def drawn(words: argparse.Namespace, motion: "Motion") -> dict[str, Any]:
     """Draw and encode the dance in each way, all of it once."""
+    from inference.ahead import ahead
     from inference.dancefloor import video as films
-    from inference.lipsync import ahead
     from inference.video import Writer
 
     told = {}

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 
 from inference import weights
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.media import MediaError
 
 try:
@@ -97,7 +97,7 @@ def _open(path: Path) -> av.container.InputContainer:
     except (av.error.FFmpegError, ValueError) as error:
         with open(path, "rb") as stream:
             reason = "truncated" if stream.read(8)[4:] == b"ftyp" else "not-audio"
-        raise MediaError(reason, f"no container that can be read: {' '.join(str(error).split())[:200]}") from None
+        raise MediaError(reason, f"no container that can be read: {one_line(error)}") from None
 
 
 def zero_of(container: av.container.InputContainer, sound: av.AudioStream) -> Fraction | None:
@@ -198,7 +198,7 @@ class _Reader:
                 except (av.error.FFmpegError, ValueError):
                     self.broken += 1
         except (av.error.FFmpegError, ValueError) as error:  # the container itself: nothing can be read behind it
-            raise MediaError("corrupt", f"cannot be read on: {' '.join(str(error).split())[:200]}") from None
+            raise MediaError("corrupt", f"cannot be read on: {one_line(error)}") from None
 
     def check_whole(self) -> None:
         """Raise for what was missing: after the last sample."""

@@ -265,8 +265,8 @@ def _files(choices: Choices, target: Output, motions: list["Motion"]) -> list[st
 def _save(choices: Choices, target: Output, motions: list["Motion"], recipe: dict[str, Any]) -> None:
     """Draw and encode beside the target, then sign."""
     from inference import mark
+    from inference.ahead import ahead
     from inference.dancefloor import video as films
-    from inference.lipsync import ahead
     from inference.soundtrack import Soundtrack
     from inference.video import Writer
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from inference import golden
 from inference.bundle import ONNX, Bundle
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -70,7 +70,7 @@ def _session(bundle: Bundle, threads: int) -> "InferenceSession":
     except Exception as error:  # each of its errors is a class of its own, right under Exception
         if type(error).__module__.partition(".")[0] != "onnxruntime":
             raise
-        said = " ".join(str(error).split())[:160]
+        said = one_line(error, 160)
         raise UserError(f"{bundle.folder / ONNX} is no graph that runs here ({said}): export the bundle anew") from None
 
 

@@ -7,31 +7,27 @@ The speaker's box in every frame is found beforehand (`prepared`); of the footag
 time, however long it is.
 """
 
-import queue
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 
 from inference import paste, tracks
+from inference.ahead import ahead
 from inference.errors import UserError
 from inference.footage import Footage
 from inference.mouths import Drawer
 from inference.prepared import Prepared
 from inference.voice import Voice
 
-Item = TypeVar("Item")
-
 REFERENCES = ("rest", "same")
 BATCH = 16
 ALIVE_BYTES = 320 << 20  # of frames on their way at a time
 STAGES = 5  # batches on their way: decoded, waiting, drawn, waiting, laid in
 CHANGE = 1.2  # times as unlike a frame as the best: until then a reference stays, that nothing flickers
-STOPPED = object()
 
 
 @dataclass(frozen=True)
@@ -145,53 +141,6 @@ class Take:
                     shot.drawn = face
             while batch:
                 yield batch.pop(0)  # whoever takes it holds it alone
-
-
-def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
-    """Run an iterator in a thread of its own, at most `depth` items ahead of whoever takes them.
-
-    Its error comes where its item would have come; when nobody takes any more, it is ended.
-    """
-    waiting: queue.Queue = queue.Queue(depth)
-    left = threading.Event()
-
-    def give(item: Any) -> bool:
-        while not left.is_set():
-            try:
-                waiting.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def run() -> None:
-        iterator = iter(items)
-        try:
-            for item in iterator:
-                if not give((item, None)):
-                    break
-                item = None  # whoever takes it holds it alone
-            give((STOPPED, None))
-        except BaseException as error:  # whatever it is, it is raised again below
-            give((STOPPED, error))
-        finally:
-            if hasattr(iterator, "close"):
-                iterator.close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is STOPPED:
-                return
-            yield item
-            item = None
-    finally:
-        left.set()
-        thread.join()
 
 
 def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 
 YEARS = 20
 # What a key may do, as X.509 spells it; all of them must be said.
@@ -76,7 +76,7 @@ def _read(file: Path) -> Signer:
         if not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
             raise ValueError(f"valid from {leaf.not_valid_before_utc:%Y-%m-%d} to {leaf.not_valid_after_utc:%Y-%m-%d}")
     except (ValueError, TypeError, OSError) as error:
-        why = " ".join(str(error).split())[:120]
+        why = one_line(error, 120)
         raise UserError(f"{file} cannot be used for signing ({why}): remove it and a new one is made") from None
     name = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     return Signer(key, _pem(leaf) + _pem(authority), _pem(authority), str(name))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.audio import FORMATS, JUMP, zero_of
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.media import MediaError
 
 try:
@@ -29,7 +29,7 @@ class Soundtrack:
             # Not the bare path: what looks like an address would be fetched.
             self.container = av.open(f"file:{path}", options={"format_whitelist": FORMATS})
         except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError("not-audio", f"no sound that can be read: {' '.join(str(error).split())[:200]}") from None
+            raise MediaError("not-audio", f"no sound that can be read: {one_line(error)}") from None
         self.stream = self.container.streams.best("audio")
         if self.stream is None or self.stream.codec_context is None:
             self.container.close()

@@ -26,10 +26,11 @@ def origins(pack: Path, raw: Path) -> tuple[dict[str, int], dict[str, int]]:
     kept = manifest.read(raw).filter(pl.col("status") == "kept")
     stated = kept.select("sha256", "licence", "source").unique("sha256", keep="first", maintain_order=True)
     packed = packing.read_pack(pack).index.select("sha256").join(stated, on="sha256", how="left")
-    return _counted(packed["licence"]), _counted(packed["source"])
+    return counted(packed["licence"]), counted(packed["source"])
 
 
-def _counted(values: Iterable[str | None]) -> dict[str, int]:
+def counted(values: Iterable[str | None]) -> dict[str, int]:
+    """Count what is stated, the most frequent first."""
     counts = Counter(value or UNSTATED for value in values)
     return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 

@@ -24,6 +24,7 @@ RUNS = {
     "dance": "training.dance",
     "dance_gan": "training.dance",
 }
+OF_STYLEGAN2 = ("train.", "max_kimg")  # settings that other runs do not hear
 LONGEST_NAME = 200  # of a folder; file systems end at 255 bytes
 
 
@@ -32,6 +33,15 @@ def module(run: str, role: str) -> ModuleType:
     if run not in RUNS:
         raise UserError(f"run={run} is none of {', '.join(RUNS)}")
     return importlib.import_module(f"{RUNS[run]}.{role}")
+
+
+def refuse_settings_of_others(key: str) -> None:
+    """Refuse what was asked of StyleGAN2's settings: it would change nothing, and nobody would be told."""
+    asked = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    for override in asked:
+        if override.lstrip("+~").startswith(OF_STYLEGAN2):
+            name = override.lstrip("+~").partition("=")[0]
+            raise UserError(f"{name} is a setting of run=stylegan2: those of run={key} begin with {key}. (conf/run)")
 
 
 def name_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """What every export does with the bundle it built: keep starters small, put it in its place, tell W&B of it."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ def ship(built: Bundle, data: Path, starter: bool) -> tuple[Path, float]:
     target = data / ("starters" if starter else "exported") / built.name
     stage.publish(built.folder, target)
     return target, stored / 1e6
+
+
+def figures(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Mapping]]:
+    """Find the figures of a row of an evaluation, which have an interval and an N, at any depth."""
+    for name, value in row.items():
+        if isinstance(value, Mapping) and "interval_95" in value:
+            yield before + name, value
+        elif isinstance(value, Mapping):
+            yield from figures(value, f"{before}{name} ")
 
 
 def watch(settings: watching.Settings, target: Path, work: Path, trained: dict[str, Any], data: dict[str, Any]) -> None:

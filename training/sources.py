@@ -6,7 +6,7 @@ A source is a starter, a bundle or a run of ours: a folder, or its name in data/
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -15,9 +15,11 @@ from torch import Tensor
 
 from inference import bundle
 from inference.errors import UserError, one_line
+from scraping import stage
 from training import provenance
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
+STARTED_FROM = "started_from.json"  # in the folder of a training
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,17 @@ def _of_bundle(folder: Path, network: str, task: str | None) -> Found:
     kind = "starter" if opened.is_starter else "bundle"
     source = Source(kind, opened.name, sha256(folder / file), licence, about["commercial"])
     return Found(source, opened.tensors(file), about)
+
+
+def keep(source: Source, folder: Path) -> None:
+    """Write down in a training's folder what it started from: its checkpoint does not say."""
+    stage.write_atomically(folder / STARTED_FROM, json.dumps(asdict(source)).encode())
+
+
+def origin(folder: Path) -> Source | None:
+    """Read what a training started from; None from scratch."""
+    kept = folder / STARTED_FROM
+    return Source(**json.loads(kept.read_text())) if kept.exists() else None
 
 
 def sha256(file: Path) -> str:

@@ -1,17 +1,44 @@
-"""What happens beside the steps of a training: a row of history every so many of them, and its end."""
+"""What happens beside the steps of a training: the greeting, rows of history and pictures every so many, the end."""
 
+import io
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+from PIL import Image
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from inference.errors import UserError
+from scraping import stage
+from training import record
 from training.history import History
 
 CLOCK = ("step", "seconds", "steps_per_second")
+
+
+class Greeting(pl.Callback):
+    """Say what is trained on what, where, and from where on."""
+
+    def __init__(self, what: str, networks: Iterable[nn.Module], data: str, begun: str) -> None:
+        self.what, self.networks, self.data, self.begun = what, list(networks), data, begun
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        counts = (sum(each.numel() for each in network.parameters()) for network in self.networks)
+        large = " and ".join(f"{count / 1e6:.2f} M" for count in counts)
+        resumed = f", resumed at step {module.steps}" if module.steps else ""
+        many = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
+        device = f"{many}{record.device_name(module.device)}"
+        print(
+            f"training {self.what} of {large} parameters on {self.data}, {self.begun}{resumed}, on {device}", flush=True
+        )
 
 
 class Ticks(pl.Callback):
@@ -91,6 +118,54 @@ class Ticks(pl.Callback):
         left = f", {pace:.2f} steps/s, {(self.total - row['step']) / pace:.0f} s left" if pace else ""
         said = ", ".join(f"{name.replace('_', ' ')} {figure}" for name, figure in figures.items())
         print(f"step {row['step']}/{self.total}{left}: {said}", flush=True)
+
+
+class Pictures(pl.Callback):
+    """Show what the module makes of the same held-out samples every so many steps, before the first and after the last.
+
+    `drawn` makes one picture, uint8 [H, W, 3], of module and samples; `about` says what its rows or columns are.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every: int,
+        samples: Callable[[], Any],
+        drawn: Callable[[pl.LightningModule, Any], np.ndarray],
+        about: dict[str, list[str]],
+    ) -> None:
+        self.folder, self.every, self.samples = folder / "samples", every, samples
+        self.drawn, self.about = drawn, about
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.shown = self.samples()
+        if not module.steps:
+            self.draw(trainer, module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: object) -> None:
+        if module.steps % self.every == 0:
+            self.draw(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not self._file(module.steps).exists():
+            self.draw(trainer, module)
+
+    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        picture = Image.fromarray(self.drawn(module, self.shown))
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        stage.write_atomically(self._file(module.steps), buffer.getvalue())
+        drawn = [file.name for file in sorted(self.folder.glob("step-*.png")) if int(file.stem[5:]) <= module.steps]
+        about = self.about | {"samples": drawn}
+        stage.write_atomically(self.folder / "samples.json", (json.dumps(about, indent=1) + "\n").encode())
+        for logger in trainer.loggers:
+            logger.log_image("samples", [picture], step=module.steps)
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"step-{step:07d}.png"
 
 
 class StopAt(pl.Callback):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from inference.dancefloor.camera import Camera
+from inference.motion.points import COCO
 from inference.motion.skeleton import FACE, INDEX
 
 POINTS = (
@@ -32,25 +33,6 @@ POINTS = (
     "left_eye",
     "right_ear",
     "left_ear",
-)
-COCO = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
 )
 # In the order in which they are drawn and coloured.
 LIMBS = (

@@ -85,8 +85,8 @@ class Film:
 
     def _people(self) -> Iterator[np.ndarray]:
         """Half of a frame's work is done in a thread of its own, a few frames ahead."""
+        from inference.ahead import ahead
         from inference.dancefloor.ensemble import Ensemble
-        from inference.lipsync import ahead
 
         ensemble = Ensemble(self.looks, Floor(PLACES[self.looks[0] % len(PLACES)], self.cameras[0]))
         moments = zip(self.turned.swapaxes(0, 1), self.positions.swapaxes(0, 1), self.cameras, strict=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from preprocessing.talkpacks import SPLITS, Reject
 from preprocessing.talks.settings import Rights, Splits
 
@@ -197,7 +197,7 @@ def _rights(path: Path) -> Rights:
         said = json.loads(path.read_text("utf-8"))
         return Rights(**{name: said[name] for name in Rights.model_fields})
     except (ValueError, KeyError, TypeError) as error:
-        why = " ".join(str(error).split())[:120]
+        why = one_line(error, 120)
         raise UserError(
             f'{path}: {why}: expected {{"licence": "...", "consent": "...", "commercial": false}}'
         ) from None

@@ -11,28 +11,10 @@ from inference.figure.mesh import Mesh, cut
 from inference.figure.rays import Camera, Scene
 from inference.figure.shading import Material, eye, hair, linear, plain, skin
 from inference.figure.wardrobe import Wardrobe
+from inference.motion.points import COCO
 from scraping.demo.people import Person
 from scraping.demo.poses import rotations
 
-COCO = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
 SIZES = {"portrait": (288, 288), "fullbody": (256, 512), "fashion": (320, 480)}  # width, height
 HEAD_SCALES = {"portrait": 1.0, "fullbody": 1.2, "fashion": 1.03}
 MARGIN = 0.02  # of the picture, around whole figures and over heads

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from inference import golden
 from inference.errors import UserError
 from inference.manifest import DANCE_FPS
 from preprocessing.dancepacks import SPLITS, Dances
-from training import provenance
+from training import provenance, shipping
 
 KINDS = ("dance", "dance_gan")  # of runs, and of the networks that bundles hold
 # The figures that a bundle repeats, of all that an evaluation finds.
@@ -106,9 +104,9 @@ def describe(name: str, version: str, half: bool, trained: Trained, dances: Danc
         "licences": {
             "weights": run.licence,
             "code": provenance.CODE_LICENCE,
-            "data": _counts(dance.licence for dance in dances.dances),
+            "data": provenance.counted(dance.licence for dance in dances.dances),
         },
-        "consent": _counts(dance.consent for dance in dances.dances),
+        "consent": provenance.counted(dance.consent for dance in dances.dances),
         "commercial": run.commercial,
         "demo": trained.demo,
         "provenance": _provenance(trained, dances),
@@ -158,21 +156,8 @@ def digest(path: Path, run: str) -> dict:
         return {"measured": False, "why": metrics.get("why", "the evaluation gave no reason")}
     rows = []
     for row in metrics["rows"]:
-        found = dict(_figures(row))
-        figures = {name: found[name] for name in SHOWN if name in found}
+        found = dict(shipping.figures(row))
+        shown = {name: found[name] for name in SHOWN if name in found}
+        figures = {name: {key: each.get(key) for key in ("value", "interval_95", "n")} for name, each in shown.items()}
         rows.append({"name": row["name"], "about": row.get("about"), "songs": row.get("songs"), "figures": figures})
     return {"measured": True, "steps": metrics.get("steps"), "rows": rows}
-
-
-def _figures(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, dict]]:
-    """Find the figures of a row, which have a value, an interval and an N, at any depth."""
-    for name, value in row.items():
-        if isinstance(value, Mapping) and "interval_95" in value:
-            yield before + name, {key: value.get(key) for key in ("value", "interval_95", "n")}
-        elif isinstance(value, Mapping):
-            yield from _figures(value, f"{before}{name} ")
-
-
-def _counts(values: Iterable[str | None]) -> dict[str, int]:
-    counts = Counter(value or provenance.UNSTATED for value in values)
-    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))

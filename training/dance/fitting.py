@@ -1,14 +1,12 @@
 """Train a dance, by diffusion or as a GAN, on a dance pack: what `python -m training.train run=dance` does."""
 
 import dataclasses
-import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from pytorch_lightning.utilities import rank_zero_only
@@ -23,13 +21,11 @@ from training.dance import callbacks, data, diffusion, gan, starting
 from training.machine import TrainerSettings
 from training.runs import DATA
 from training.sources import Source
-from training.ticks import StopAt, Ticks
+from training.ticks import Greeting, Pictures, StopAt, Ticks
 
 if TYPE_CHECKING:
     import wandb
 
-OF_STYLEGAN2 = ("train.", "max_kimg")  # settings that these runs do not hear
-STARTED_FROM = "started_from.json"
 WHAT = {"dance": "a dance by diffusion", "dance_gan": "a dance as a GAN"}
 
 
@@ -84,7 +80,7 @@ class Job:
 
 def main(config: DictConfig) -> None:
     key = config.run
-    refuse_settings_of_others(key)
+    runs.refuse_settings_of_others(key)
     settings = stage.settings(config, key, SETTINGS[key])
     where = stage.settings(config, "trainer", TrainerSettings)
     watch = stage.settings(config, "wandb", watching.Settings)
@@ -102,7 +98,7 @@ def main(config: DictConfig) -> None:
         try:
             seconds = fit(job, where, folder, watched)
             if not follower:
-                about = describe(job, config, seconds, origin(folder))
+                about = describe(job, config, seconds, sources.origin(folder))
                 target = DATA / "runs" / name
                 runs.publish(job.model.kept, about, folder, target)
                 print(f"{target}: {about['steps']} steps in {about['seconds']:.0f} s", flush=True)
@@ -136,7 +132,7 @@ def fit(job: Job, where: TrainerSettings, folder: Path, watched: "wandb.Run | No
     asked = data.batches(held_out, settings.held_out.batch) if len(held_out) else None
     ticks = Ticks(live, callbacks.HISTORY[key], callbacks.TOLD, settings.tick_steps, settings.steps, asked)
     steps = [
-        callbacks.Greeting(WHAT[key], about_of(job.dances), begun),
+        Greeting(WHAT[key], job.model.trained.values(), said_of(job.dances), begun),
         ticks,
         *sheets(job, live),
         StopAt(settings.steps, last, key),
@@ -154,7 +150,8 @@ def sheets(job: Job, live: Path) -> list[pl.Callback]:
     held_out = data.HeldOut(job.dances, "val", job.settings.window, asked.count)
     if not len(held_out):
         return []
-    return [callbacks.Sheets(live, asked.steps, lambda: next(iter(data.batches(held_out, asked.count))))]
+    shown = lambda: next(iter(data.batches(held_out, asked.count)))  # noqa: E731
+    return [Pictures(live, asked.steps, shown, callbacks.sheet, callbacks.SHOWN)]
 
 
 class Batches(pl.LightningDataModule):
@@ -173,30 +170,15 @@ class Batches(pl.LightningDataModule):
 
 def start(job: Job, folder: Path, resumed: bool) -> str:
     """Start from another training's weights and say from which; a checkpoint holds them already."""
-    kept = folder / STARTED_FROM
     if resumed:
-        source = origin(folder)
+        source = sources.origin(folder)
     else:
         source = starting.fill(job.model.trained, job.settings.start, job.key, job.dances.genres)
         for name, network in job.model.kept.items():
             network.load_state_dict(job.model.trained[name].state_dict())
         if source and rank_zero_only.rank == 0:
-            stage.write_atomically(kept, json.dumps(dataclasses.asdict(source)).encode())
+            sources.keep(source, folder)
     return f"from {source.said}" if source else "from scratch"
-
-
-def origin(folder: Path) -> Source | None:
-    kept = folder / STARTED_FROM
-    return Source(**json.loads(kept.read_text())) if kept.exists() else None
-
-
-def refuse_settings_of_others(key: str) -> None:
-    """Refuse what was asked of StyleGAN2's settings: it would change nothing, and nobody would be told."""
-    asked = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    for override in asked:
-        if override.lstrip("+~").startswith(OF_STYLEGAN2):
-            name = override.lstrip("+~").partition("=")[0]
-            raise UserError(f"{name} is a setting of run=stylegan2: those of run={key} begin with {key}. (conf/run)")
 
 
 def fingerprint(settings: Around, pack: Path, key: str) -> str:
@@ -222,6 +204,13 @@ def about_of(dances: Dances) -> dict:
         **{split: len(found) for split, found in parts.items()},
         **{f"{split}_songs": len({dance.song for dance in found}) for split, found in parts.items()},
     }
+
+
+def said_of(dances: Dances) -> str:
+    """Say of a pack what a greeting says of it."""
+    about = about_of(dances)
+    said = f"{about['train']} dances to {about['train_songs']} songs"
+    return f"{said} ({about['val']} to validate, {about['test']} to test)"
 
 
 def describe(job: Job, config: DictConfig, seconds: float, source: Source | None) -> dict:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from training.metrics import lse
 
 RATE = 16_000
@@ -83,7 +83,7 @@ def read(path: Path) -> SyncNetV2:
     except FileNotFoundError:
         raise UserError(f"{asked} is not there: give the file syncnet_v2.model, or null") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        why = " ".join(str(error).split())[:120]
+        why = one_line(error, 120)
         raise UserError(f"{asked} holds no plain weights ({why}): give syncnet_v2.model") from None
     network = SyncNetV2()
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}

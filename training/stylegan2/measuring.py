@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from inference import bundle, devices
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 from preprocessing import packing
 from preprocessing.packing import Pack
@@ -125,7 +125,7 @@ def read_run(folder: Path, reals: Reals) -> tuple[dict, Generator]:
         generator = Generator(GeneratorConfig(**about["network"]))
         generator.load_state_dict(load_file(weights_path))
     except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        why = " ".join(str(error).split())[:200]
+        why = one_line(error)
         raise UserError(f"{folder} holds no whole run ({type(error).__name__}: {why}): train anew") from None
     made, there = (generator.config.height, generator.config.width), reals.pictures.shape[1:3]
     if made != there:

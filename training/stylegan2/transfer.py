@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from inference import bundle
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from training import provenance
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
@@ -186,7 +186,7 @@ def opened(file: Path) -> Iterator[safe_open]:
         with safe_open(file, framework="pt") as stream:
             yield stream
     except SafetensorError as error:
-        said = " ".join(str(error).split())[:200]
+        said = one_line(error)
         raise UserError(f"{file} is no whole safetensors file ({said}): copy or make it anew") from None
 
 

@@ -1,8 +1,7 @@
 """What a bundle of lips says of itself: its manifest, out of what the run, the talks and the metrics say."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from inference.networks.wav2lip import EDGE, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import FPS, SPLITS, Talks
-from training import provenance
+from training import provenance, shipping
 from training.sources import Source
 
 BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
@@ -107,9 +106,9 @@ def describe(name: str, version: str, half: bool, trained: Trained, talks: Talks
         "licences": {
             "weights": licence,
             "code": provenance.CODE_LICENCE,
-            "data": _counts(clip.licence for clip in counted),
+            "data": provenance.counted(clip.licence for clip in counted),
         },
-        "consent": _counts(clip.consent for clip in counted),
+        "consent": provenance.counted(clip.consent for clip in counted),
         "commercial": commercial,
         "demo": trained.demo,
         "provenance": _provenance(trained, talks),
@@ -164,23 +163,16 @@ def digest(path: Path, run: str) -> dict:
     metrics = json.loads(path.read_text(encoding="utf-8"))
     if not metrics.get("measured", True):
         return {"measured": False, "why": metrics.get("why", "the evaluation gave no reason")}
-    rows = [{"name": row["name"], "about": row.get("about"), "figures": dict(_figures(row))} for row in metrics["rows"]]
+    rows = [{"name": row["name"], "about": row.get("about"), "figures": _figures(row)} for row in metrics["rows"]]
     return {"measured": True, "steps": metrics.get("steps"), "rows": rows}
 
 
-def _figures(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, dict]]:
-    """Find the figures of a row, which have a value, an interval and an N, at any depth."""
-    for name, value in row.items():
-        if isinstance(value, Mapping) and "interval_95" in value:
-            figure = {"value": value.get("value", value.get("share"))}
-            yield before + name, figure | {key: value.get(key) for key in ("interval_95", "n", "speakers")}
-        elif isinstance(value, Mapping):
-            yield from _figures(value, f"{before}{name} ")
-
-
-def _counts(values: Iterable[str | None]) -> dict[str, int]:
-    counts = Counter(value or provenance.UNSTATED for value in values)
-    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
+def _figures(row: Mapping[str, Any]) -> dict[str, dict]:
+    return {
+        name: {"value": figure.get("value", figure.get("share"))}
+        | {key: figure.get(key) for key in ("interval_95", "n", "speakers")}
+        for name, figure in shipping.figures(row)
+    }
 
 
 def _counted(talks: Talks) -> dict:

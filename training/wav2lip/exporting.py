@@ -18,7 +18,7 @@ from torch import nn
 
 from inference import bundle
 from inference import manifest as manifests
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.networks.wav2lip import Wav2LipConfig
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Talks
@@ -84,7 +84,7 @@ def of_run(kind: Kind, folder: Path, world: str) -> Trained:
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{path}: {where}: {first['msg'].lower()}: train anew") from None
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: network: {' '.join(str(error).split())[:120]}: train anew") from None
+        raise UserError(f"{path}: network: {one_line(error, 120)}: train anew") from None
     if run.world != world:
         raise UserError(f"{path} was trained in world={run.world}, not in {world}: train anew or export with its world")
     source, state = starting.read(folder, kind.network)

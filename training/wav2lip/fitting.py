@@ -1,7 +1,6 @@
 """Train a sync expert or a Wav2Lip generator on a talk pack: what `python -m training.train run=...` does for them."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
 from torch.utils.data import DataLoader
 
 from inference.errors import UserError
@@ -24,15 +23,13 @@ from training import checkpoints, endless, machine, record, runs, sources, watch
 from training.machine import TrainerSettings
 from training.runs import DATA
 from training.sources import Source
-from training.ticks import StopAt, Ticks
+from training.ticks import Greeting, Pictures, StopAt, Ticks
 from training.wav2lip import callbacks, data, generator, starting, syncnet
 
 if TYPE_CHECKING:
     import wandb
 
-OF_STYLEGAN2 = ("train.", "max_kimg")  # settings that these runs do not hear
 CHANCE = 0.6  # held-out accuracy below which an expert says little more than perhaps
-STARTED_FROM = "started_from.json"
 
 
 class HeldOutSettings(stage.Settings):
@@ -90,10 +87,14 @@ class Job:
     sources: list[Source]  # that bind what is trained, beside its start
     more: Callable[[Path], list[pl.Callback]]
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {name: getattr(self.model, name) for name in self.model.networks}
+
 
 def main(config: DictConfig) -> None:
     key = config.run
-    refuse_settings_of_others(key)
+    runs.refuse_settings_of_others(key)
     settings = stage.settings(config, key, {"syncnet": ExpertSettings, "wav2lip": GeneratorSettings}[key])
     where = stage.settings(config, "trainer", TrainerSettings)
     watch = stage.settings(config, "wandb", watching.Settings)
@@ -114,9 +115,9 @@ def main(config: DictConfig) -> None:
         try:
             seconds = fit(job, where, talks, config.init, folder, watched)
             if not follower:
-                about = describe(job, config, talks, seconds, origin(folder))
+                about = describe(job, config, talks, seconds, sources.origin(folder))
                 target = DATA / "runs" / name
-                runs.publish({each: getattr(job.model, each) for each in job.model.networks}, about, folder, target)
+                runs.publish(job.networks, about, folder, target)
                 print(f"{target}: {about['steps']} steps in {about['seconds']:.0f} s", flush=True)
                 if watched:
                     refer(watched, name, source, target, job.model.networks, about)
@@ -176,7 +177,11 @@ def generator_job(settings: GeneratorSettings, talks: Talks, corpus: str) -> Job
             "frozen": settings.freeze,
         },
         sources=[source] if source else [],
-        more=lambda folder: [callbacks.Strips(folder, settings.strips.steps, shown)] if len(strips) else [],
+        more=lambda folder: (
+            [Pictures(folder, settings.strips.steps, shown, generator.Wav2Lip.strips, callbacks.SHOWN)]
+            if len(strips)
+            else []
+        ),
     )
 
 
@@ -199,7 +204,7 @@ def fit(
     held_out = data.batches(job.held_out, settings.held_out.batch) if len(job.held_out) else None
     ticks = Ticks(live, callbacks.HISTORY[job.key], callbacks.TOLD, settings.tick_steps, settings.steps, held_out)
     steps = [
-        callbacks.Greeting(job.what, about_of(talks), begun),
+        Greeting(job.what, job.networks.values(), said_of(talks), begun),
         ticks,
         *job.more(live),
         StopAt(settings.steps, last, job.key),
@@ -230,40 +235,24 @@ class Batches(pl.LightningDataModule):
 
 def start(job: Job, init: str | None, folder: Path, resumed: bool) -> str:
     """Start from another training's weights and say from which; a checkpoint holds them already."""
-    kept = folder / STARTED_FROM
     if not resumed:
-        networks = {name: getattr(job.model, name) for name in job.model.networks}
-        source = starting.fill(networks, job.settings.start, init, job.key)
+        source = starting.fill(job.networks, job.settings.start, init, job.key)
         if getattr(job.settings, "hear", "own") == "expert":
             starting.hear_as(job.model.expert, job.model.generator)
         refuse_frozen_chance(job, source)
         if source and rank_zero_only.rank == 0:
-            stage.write_atomically(kept, json.dumps(dataclasses.asdict(source)).encode())
+            sources.keep(source, folder)
     else:
-        source = origin(folder)
+        source = sources.origin(folder)
     begun = f"from {source.said}" if source else "from scratch"
     frozen = getattr(job.settings, "freeze", [])
     return f"{begun}, {', '.join(frozen)} frozen" if frozen else begun
-
-
-def origin(folder: Path) -> Source | None:
-    kept = folder / STARTED_FROM
-    return Source(**json.loads(kept.read_text())) if kept.exists() else None
 
 
 def refuse_frozen_chance(job: Job, source: Source | None) -> None:
     if not source and getattr(job.settings, "freeze", None):
         line = f"wav2lip.freeze: {job.settings.freeze[0]} would stay at random, as it comes from no other training"
         raise UserError(f"{line}: freeze nothing, or give wav2lip.start or init")
-
-
-def refuse_settings_of_others(key: str) -> None:
-    """Refuse what was asked of StyleGAN2's settings: it would change nothing, and nobody would be told."""
-    asked = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
-    for override in asked:
-        if override.lstrip("+~").startswith(OF_STYLEGAN2):
-            name = override.lstrip("+~").partition("=")[0]
-            raise UserError(f"{name} is a setting of run=stylegan2: those of run={key} begin with {key}. (conf/run)")
 
 
 def fingerprint(settings: Around, pack: Path, init: str | None, job: Job) -> str:
@@ -300,6 +289,13 @@ def about_of(talks: Talks) -> dict:
         **{split: len(clips) for split, clips in parts.items()},
         **{f"{split}_speakers": len({clip.speaker for clip in clips}) for split, clips in parts.items()},
     }
+
+
+def said_of(talks: Talks) -> str:
+    """Say of a pack what a greeting says of it."""
+    about = about_of(talks)
+    said = f"{about['train']} clips of {about['train_speakers']} speakers"
+    return f"{said} ({about['val']} to validate, {about['test']} to test)"
 
 
 def describe(job: Job, config: DictConfig, talks: Talks, seconds: float, source: Source | None) -> dict:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from inference import bundle, devices
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Talks
@@ -189,7 +189,7 @@ def read_run(folder: Path, network: str, kind: Callable[[Wav2LipConfig], nn.Modu
         run = Run(built, about)
         run.described  # noqa: B018 (what is missing is found here)
     except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        why = " ".join(str(error).split())[:200]
+        why = one_line(error)
         raise UserError(f"{folder} holds no whole run ({type(error).__name__}: {why}): train anew") from None
     return run
 

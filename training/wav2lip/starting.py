@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inference import bundle
 from inference import manifest as manifests
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from inference.networks.wav2lip import GENERATOR_AUDIO, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import Talks
 from training import provenance
@@ -94,7 +94,7 @@ def read(folder: Path, network: str) -> tuple[Source, dict[str, Tensor]]:
         terms = about.get("licence") or UNSTATED, about.get("commercial") is True
         return Source("run", folder.resolve().name, sha256(file), *terms), load_file(file)
     except (ValueError, AttributeError, SafetensorError) as error:
-        raise UserError(f"{folder} is no whole run ({' '.join(str(error).split())[:120]}): train it anew") from None
+        raise UserError(f"{folder} is no whole run ({one_line(error, 120)}): train it anew") from None
 
 
 def of_file(path: Path) -> Source:
