@@ -21,6 +21,7 @@ MAX_CLAMP = 1 << 16
 MAX_LEAD = 5  # frames
 MAX_GENRES = 256
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+GENRE = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9][A-Za-z0-9_-]*( [A-Za-z0-9_-]+)*")  # "ballet jazz"
 MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9]{1,16})?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -177,8 +178,8 @@ def _check_dance(manifest: dict, refuse: Refuse) -> None:
         if manifest[what].get("fps") != DANCE_FPS:
             refuse(f"{what} fps {shown(manifest[what].get('fps'))} must be {DANCE_FPS}: update dramatis")
     genres, known = manifest["genres"], manifest["network"]["genres"]
-    if not all(isinstance(each, str) and NAME.fullmatch(each) for each in genres) or len(genres) != known:
-        refuse(f"genres {shown(genres)} must be names of letters, digits, _ and -, one for each of {known}")
+    if not all(isinstance(each, str) and GENRE.fullmatch(each) for each in genres) or len(genres) != known:
+        refuse(f"genres {shown(genres)} must be words of letters, digits, _ and -, one name for each of {known}")
 
 
 def _check_network(network: dict, task: str, refuse: Refuse) -> None:
