@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from inference.errors import UserError
+from inference.motion import settling
 from inference.motion.clip import FPS, VECTOR, Motion
 from inference.motion.skeleton import JOINTS
 from inference.networks.dance import DanceConfig, schedule
@@ -176,6 +177,7 @@ def sample(
         song = _longer(features.to(device), spare, hold=True)
         said = _Said(network, windows, song, guidance, genre)
         made = _denoised(said, _noise(windows.frames, seed).to(device), steps, hint, progress)[: len(features)]
+        made = settling.calmed(made)
     return _motion(made * network.motion_std + network.motion_mean, known)
 
 
@@ -286,7 +288,7 @@ def _motion(vector: Tensor, known: Known | None) -> Motion:
     made = vector.float().cpu().numpy()
     if not np.isfinite(made).all():
         raise UserError("the network made no numbers of this music: its weights are broken, train or fetch it anew")
-    vector = Motion.from_vector(made).to_vector()
+    vector = settling.bridged(Motion.from_vector(made)).to_vector()
     vector[:, :4] = vector[:, :4] > 0.5
     if known is not None:
         vector = np.where(known.where, known.values, vector)

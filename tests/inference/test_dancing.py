@@ -6,6 +6,7 @@ import torch
 
 from inference.dancing import Known, OfGraph, Windows, columns, sample
 from inference.errors import UserError
+from inference.motion import settling
 from inference.motion.clip import Motion
 from inference.motion.skeleton import INDEX
 from inference.networks.dance import DanceConfig, Denoiser, schedule
@@ -102,7 +103,7 @@ class Gauss(Oracle):
 def test_few_steps_come_near_the_distribution():
     roots = np.concatenate([sample(Gauss(), song(64), seed, steps=16, guidance=1.0).root for seed in range(8)])
     assert roots.mean() == pytest.approx(2, abs=0.05)
-    assert roots.std() == pytest.approx(0.5, abs=0.06)
+    assert roots.std() == pytest.approx(0.5 * np.linalg.norm(settling.HALF_BAND), abs=0.04)  # no frame knows another
 
 
 def test_guidance_leads_away_from_what_is_danced_to_nothing():
