@@ -20,11 +20,12 @@ from preprocessing.dances import aistpp, folders, preparing, splits, takes
 from preprocessing.dances.preparing import Preparer, Task
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Found, Take
-from preprocessing.talks.takes import RightsBook
+from preprocessing.raw import RightsBook
 from scraping import stage
 from scraping.workers import Died, Workers
 
 OF_THE_TABLE = {"root", "music", "workers", "splits", "rights"}  # what changes no motion, only its row
+PASSING = ("missing-file", "not-readable")  # faults of the folder: looked at again by each run
 
 
 @stage.command("preprocessing/dances")
@@ -89,7 +90,8 @@ def prepare(found: Found, journal: stage.Journal, settings: Settings, work: Path
     folder.mkdir(exist_ok=True)
     tasks = {name: Task(preparing.key_of(tune), tune) for name, tune in found.tunes.items()}
     tasks |= {_mark(take): Task(preparing.key_of(take), take) for take in found.takes}
-    pending = deque(task for task in tasks.values() if task.key not in journal)
+    done = {key for key, row in journal.rows.items() if row.get("reason") not in PASSING}
+    pending = deque(task for task in tasks.values() if task.key not in done)
     if not pending:
         return tasks
     finished = len(tasks) - len(pending)

@@ -7,7 +7,7 @@ from inference.errors import UserError
 from preprocessing.dances import takes
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Found, Take
-from preprocessing.talks.takes import ascii_id
+from preprocessing.raw import ascii_id
 
 MELODY = {"C": "cha-cha", "R": "rumba", "T": "tango", "W": "waltz"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference.errors import UserError
 from preprocessing.dancepacks import Reject
-from preprocessing.talks.takes import fault, files
+from preprocessing.raw import fault, files
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
 

@@ -14,7 +14,7 @@ from inference.motion.clip import Motion
 from inference.motion.skeleton import JOINTS
 from preprocessing import dancepacks
 from preprocessing.dances import __main__ as dances
-from preprocessing.dances import preparing
+from preprocessing.dances import preparing, takes
 from preprocessing.dances.preparing import Preparer, Task
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Take, Tune
@@ -243,6 +243,24 @@ def test_files_of_arrays_that_are_torn_are_broken(tmp_path, spoil):
     (tmp_path / "mine.npz").write_bytes(spoil((tmp_path / "mine.npz").read_bytes()))
     row = prepared(tmp_path, tmp_path / "mine.npz", "dances.layout=joints")
     assert (row["status"], row["reason"]) == ("rejected", "broken")
+
+
+def test_a_motion_of_other_shapes_is_broken(tmp_path):
+    for change in ({"smpl_poses": np.float32(1)}, {"smpl_poses": poses()["smpl_poses"].T}, {"smpl_trans": 5.0}):
+        (tmp_path / "mine.pkl").write_bytes(pickle.dumps(poses() | change))
+        assert prepared(tmp_path, tmp_path / "mine.pkl")["reason"] == "broken"
+
+
+def test_what_has_gone_is_told_and_looked_for_again_by_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gone, found = Take("mine", "mine.pkl", tmp_path / "mine.pkl", "mBR2"), takes.Found()
+    assert prepared(tmp_path, gone.path)["reason"] == "missing-file"
+    gone.path.write_bytes(pickle.dumps(poses()))
+    found.takes = [gone]
+    journal = stage.Journal(tmp_path / "journal.jsonl")
+    journal.append(preparing.key_of(gone), preparing.rejected("missing-file", "has gone"))
+    tasks = dances.prepare(found, journal, settings(), tmp_path)
+    assert [journal[task.key]["status"] for task in tasks.values()] == ["kept"]
 
 
 def test_of_two_dances_of_one_name_the_first_is_kept(tmp_path):

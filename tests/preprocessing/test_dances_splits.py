@@ -7,8 +7,9 @@ import pytest
 
 from inference.errors import UserError
 from preprocessing.dances import names, splits
-from preprocessing.dances.settings import Gates, Joints, Rights, Settings, Splits
+from preprocessing.dances.settings import Gates, Joints, Settings, Splits
 from preprocessing.dances.takes import Take
+from preprocessing.raw import Rights
 
 TRAIN, VAL, TEST = (f"gBR_sBM_cAll_d04_m{song}" for song in ("BR2_ch08", "BR0_ch01", "BR0_ch02"))
 
