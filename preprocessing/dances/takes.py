@@ -104,7 +104,8 @@ def what_is_missing(found: Found) -> str:
     example = sorted(found.missing)[0]
     return (
         f"{len(found.missing)} songs of {dances} dances are missing ({names}): put them into {found.music} as "
-        f"{example}{SOUNDS[0]} or {', '.join(SOUNDS[1:4])} (docs/dance.md says where AIST++'s music is had)"
+        f"{example}{SOUNDS[0]} or {', '.join(SOUNDS[1:4])}, or name their folder with dances.music=FOLDER "
+        "(docs/dance.md says where AIST++'s music is had)"
     )
 
 

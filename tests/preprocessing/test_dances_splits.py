@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from inference.errors import UserError
-from preprocessing.dances import names, splits
+from preprocessing.dances import aistpp, names, splits
 from preprocessing.dances.settings import Gates, Joints, Settings, Splits
 from preprocessing.dances.takes import Take
 from preprocessing.raw import Rights
@@ -65,6 +65,9 @@ def test_the_rule_gives_the_published_lists(assets):
     assert "are what AIST++'s rule gives" in splits.against_rule(lists, release)
     ruled = [names.official(names.parse(name)) for name in release]
     assert [ruled.count(split) for split in ("train", "val", "test")] == [980, 20, 20]
+    ignored = aistpp.read_ignored(folder, folder / "aistpp_splits")
+    left = [split for name, split in zip(release, ruled, strict=True) if name not in ignored]
+    assert [left.count(split) for split in ("train", "test")] == [952, 20]
 
 
 def test_a_list_that_differs_from_the_rule_is_told_with_a_name():
