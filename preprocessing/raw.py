@@ -11,6 +11,8 @@ from pathlib import Path
 from inference.errors import UserError, one_line
 from scraping import stage
 
+MOST_NOTICE_BYTES = 2**20
+
 
 class Rights(stage.Settings):
     """Under which licence, with whose consent."""
@@ -41,6 +43,16 @@ def fault(path: Path, root: Path) -> tuple[str, str] | None:
     if not stat.S_ISREG(real.stat().st_mode):
         return "not-a-file", "no regular file"
     return None
+
+
+def notice(root: Path) -> bytes | None:
+    """Read who is to be named where something is made of this folder (NOTICE), if it says so."""
+    path = root / "NOTICE"
+    if not path.is_file() or fault(path, root):
+        return None
+    if path.stat().st_size > MOST_NOTICE_BYTES:
+        raise UserError(f"{path} is larger than {MOST_NOTICE_BYTES // 2**20} MiB: name in it whose the files are")
+    return path.read_bytes()
 
 
 def ascii_id(*parts: str) -> str:

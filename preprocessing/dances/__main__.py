@@ -14,13 +14,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from inference.errors import UserError
-from preprocessing import dancepacks
+from preprocessing import dancepacks, raw
 from preprocessing.dancepacks import FPS, Dance, Reject, Song
 from preprocessing.dances import aistpp, folders, preparing, splits, takes
 from preprocessing.dances.preparing import Preparer, Task
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Found, Take
-from preprocessing.raw import RightsBook
 from scraping import stage
 from scraping.workers import Died, Workers
 
@@ -43,10 +42,10 @@ def main(config: DictConfig) -> None:
             rows = {take.id: journal[tasks[_mark(take)].key] for take in found.takes}
         finally:
             journal.close()
-        dances, more = decide(found, rows, songs, RightsBook(root, settings.rights), settings)
+        dances, more = decide(found, rows, songs, raw.RightsBook(root, settings.rights), settings)
         rejects = sorted(found.rejects + more)
         report(dances, rejects, [rows[take.id] for take in found.takes])
-        publish(dances, found, rows, songs, tasks, rejects, work, config.corpus, how)
+        publish(dances, found, rows, songs, tasks, rejects, raw.notice(root), work, config.corpus, how)
 
 
 def named(root: Path | None) -> Path:
@@ -104,7 +103,7 @@ def prepare(found: Found, journal: stage.Journal, settings: Settings, work: Path
 
 
 def decide(
-    found: Found, rows: dict[str, dict], songs: dict[str, dict], rights: RightsBook, settings: Settings
+    found: Found, rows: dict[str, dict], songs: dict[str, dict], rights: raw.RightsBook, settings: Settings
 ) -> tuple[list[Dance], list[Reject]]:
     """Give each dance its row, cut to where its song ends, or the reason for which it is left out."""
     dances, rejects = [], []
@@ -125,7 +124,7 @@ def decide(
     return dances, rejects
 
 
-def _dance(take: Take, row: dict, frames: int, rights: RightsBook) -> Dance:
+def _dance(take: Take, row: dict, frames: int, rights: raw.RightsBook) -> Dance:
     said = rights.of(take.path)
     residuals = row["residuals"].values()
     return Dance(
@@ -175,6 +174,7 @@ def publish(
     songs: dict[str, dict],
     tasks: dict[str, Task],
     rejects: Sequence[Reject],
+    notice: bytes | None,
     work: Path,
     corpus: str,
     how: dict,
@@ -194,6 +194,8 @@ def publish(
         stage.fingerprint(how, [vars(dance) for dance in dances], [vars(song) for song in heard]),
         residuals_of([rows[dance.id] for dance in dances]),
     )
+    if notice is not None:
+        (built / "NOTICE").write_bytes(notice)
     stage.publish(built, target)
     if not dances:
         table = target / "rejects.parquet"

@@ -107,6 +107,7 @@ def lay(root: Path) -> None:
     (root / "ignore_list.txt").write_text("gBR_sBM_cAll_d05_mBR2_ch03.json\n")
     (root / "splits").mkdir()
     (root / "splits/crossmodal_train.txt").write_text(f"{TRAIN} \ngBR_sBM_cAll_d06_mBR2_ch10\n")
+    (root / "NOTICE").write_text("danced by a friend")
     (root / "consent.json").write_text('{"licence": "CC-BY-4.0", "consent": "made by code", "commercial": true}')
 
 
@@ -126,6 +127,7 @@ def test_what_is_good_is_packed_and_what_is_not_has_its_reason(ran):
     assert {one.id: one.split for one in pack.dances} == {TRAIN: "train", LONG: "train", VAL: "val", TEST: "test"}
     assert {Path(one.source).stem: one.reason for one in dancepacks.rejects(PACK)} == BAD
     assert not Path("cursed").exists()
+    assert (PACK / "NOTICE").read_text() == "danced by a friend"
     first = pack.dances[0]
     assert (first.genre, first.song, first.frames, first.licence, first.commercial) == (
         *("break", "mBR0", 90, "CC-BY-4.0", True),
@@ -270,6 +272,23 @@ def test_of_two_dances_of_one_name_the_first_is_kept(tmp_path):
     found = dances.find(tmp_path, settings("dances.layout=joints"))
     assert [take.source for take in found.takes] == ["mine.npy"]
     assert [(reject.source, reject.reason) for reject in found.rejects] == [("mine.npz", "same-name")]
+
+
+def test_a_dance_hears_the_song_beside_it_and_not_one_of_the_same_name_elsewhere(tmp_path):
+    for name in ("pop/1", "lock/1", "krump/1", "krump/2", "songs/2"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.npy").touch()
+    for name in ("pop/1", "lock/1", "songs/2"):
+        song(tmp_path / f"{name}.wav", 1)
+    found = dances.find(tmp_path, settings("dances.layout=joints"))
+    heard = {take.source: found.tunes[take.song].source for take in found.takes}
+    assert heard == {
+        "pop/1.npy": "pop/1.wav",
+        "lock/1.npy": "lock/1.wav",
+        "krump/2.npy": "songs/2.wav",  # the only one of its name
+        "songs/2.npy": "songs/2.wav",
+    }
+    assert found.missing == {"krump/1": ["krump/1"]}
 
 
 def test_a_silent_song_is_kept_without_beats_and_a_cut_one_is_not(tmp_path):

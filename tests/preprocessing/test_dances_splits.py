@@ -105,6 +105,12 @@ def test_a_name_with_a_space_behind_it_is_read(tmp_path):
     assert splits.read_lists(tmp_path) == {TRAIN: "train", VAL: "train"}
 
 
+def test_a_list_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "crossmodal_train.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="is no list that can be read"):
+        splits.read_lists(tmp_path)
+
+
 def test_whole_songs_are_held_out_of_each_genre_that_has_enough():
     dances = [take(f"{genre}{song}-{n}", f"{genre}{song}", genre) for genre, song, n in product("WR", range(20), "ab")]
     dances += [take("T0", "T0", "T"), take("T1", "T1", "T")]
