@@ -47,13 +47,13 @@ class Settings(stage.Settings):
     beside: list[Literal["dance", "dance_gan"]]  # other runs that are shown where they are there
     device: Literal["auto", "cpu", "cuda"]
     split: Literal["test", "val"]
-    seconds: float = Field(gt=0)  # of each dance, from its beginning
+    seconds: float = Field(ge=1)  # of each dance, from its beginning
     seeds: list[int] = Field(min_length=1)
     steps: int = Field(ge=1)
     guidance: float = Field(ge=0)
     genre: Literal["none", "own"]  # own: networks are told the genre of the true dance
     others: int = Field(ge=1)  # songs that a dance is scored against beside its own
-    window: float = Field(gt=0)  # seconds of which the corrected features are taken
+    window: float = Field(ge=0.5)  # seconds of which the corrected features are taken
     floor_draws: int = Field(ge=1)
     draws: int = Field(ge=100)  # of songs, for the intervals
     seed: int = Field(ge=0)

@@ -166,6 +166,12 @@ def test_a_run_that_is_not_there_or_not_whole_is_one_line(tmp_path, monkeypatch)
         measuring.read_run("dance", folder)
 
 
+@pytest.mark.parametrize("name", ["window", "seconds"])
+def test_clips_too_short_to_be_measured_are_one_line(name):
+    with pytest.raises(UserError, match=rf"evaluate_dance\.{name}: input should be greater"):
+        measuring.main(composed("dance", f"evaluate_dance.{name}=0.01"))
+
+
 def test_a_truth_that_is_none_is_one_line(tmp_path):
     swinging.write_pack(tmp_path / "pack")
     (tmp_path / "truth.json").write_text('{"songs": {"song1": {}}}')
