@@ -10,6 +10,7 @@ songs.parquet          a row a song: where its features lie, its tempo and beats
 rejects.parquet        source, reason, detail
 pack.json              schema, fps, joints, count, frames, songs, splits, genres, licences, commercial, fingerprint,
                        statistics of the music and of the motion of the training dances, residuals of the joints
+NOTICE                 of the raw folder, where it has one: who is to be named
 
 Frame i of a dance hears frame `start + i` of its song.
 """

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ import pydantic
 from omegaconf import DictConfig
 from pydantic import Field
 
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 from scraping import archives, stage
 
 PINS = "pins.json"
@@ -39,6 +40,8 @@ LISTS = {
 }
 MOST_MEMBERS = 20_000
 MOST_MEMBER_BYTES = 2**26
+MOST_BYTES = 2**34  # of a part, unpacked; the largest, keypoints2d, is about 4 GB
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 SONGS = re.compile(r"(m[A-Z]{2}[0-9])\.(wav|mp3|ogg|opus|flac|m4a)", re.IGNORECASE)
 NOTICE = """AIST++ Dance Motion Dataset: annotations (motions, keypoints, cameras, splits) by Google LLC, CC BY 4.0.
 Li, Yang, Ross, Kanazawa: AI Choreographer: Music Conditioned 3D Dance Generation with AIST++, ICCV 2021.
@@ -94,22 +97,22 @@ def build(
     settings: Settings, out: Path, work: Path, target: Path, served: Mapping[str, tuple[str, int]] | None = None
 ) -> None:
     """Lay the parts that were asked for, the lists, the songs that are there and their rights into a folder."""
-    pins = Pins(work.parent / PINS, target / PINS)
+    pins, brought = Pins(work.parent / PINS, target / PINS), own_songs(settings.music)
     for name, place in places(settings.parts):
         local = _local(settings.folder, name, place)
         if local is not None and local.is_dir():
             count = copy(local, out / place, MEMBER[place])
         else:
             file = local or obtain(name, settings, work / "downloads", pins, served)
-            if place in MEMBER:
-                count = extract(file, out / place, MEMBER[place])
-            else:
-                count = 1
-                (out / place).parent.mkdir(exist_ok=True)
-                shutil.copyfile(file, out / place)
+            try:
+                count = lay(file, out / place, MEMBER.get(place))
+            except UserError:
+                if local is None:  # a page in its place, perhaps: it is not what the next fetch has to be like
+                    file.unlink()
+                    pins.drop(name)
+                raise
         print(f"{name}: {count} files", flush=True)
-    songs = bring_songs((settings.music and settings.music.expanduser(), target / "music"), out / "music")
-    print(f"music: {songs} songs" if songs else "music: none; AIST++'s songs are yours to bring: aistpp.music=FOLDER")
+    print(f"music: {bring_songs(brought, target / 'music', out / 'music')}", flush=True)
     (out / "NOTICE").write_text(NOTICE)
     (out / "consent.json").write_text(json.dumps(CONSENT, indent=2) + "\n")
     (out / PINS).write_text(pins.text())
@@ -157,6 +160,10 @@ class Pins:
         self.known[name] = {"sha256": sha256, "url": url, "fetched_at": fetched_at}
         stage.write_atomically(self.path, self.text().encode())
 
+    def drop(self, name: str) -> None:
+        if self.known.pop(name, None):
+            stage.write_atomically(self.path, self.text().encode())
+
     def text(self) -> str:
         return json.dumps(self.known, indent=2, sort_keys=True) + "\n"
 
@@ -196,6 +203,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lay(file: Path, place: Path, members: re.Pattern[str] | None) -> int:
+    """Unpack an archive into its place, or lay a list there; give the number of files."""
+    if members:
+        return extract(file, place, members)
+    place.parent.mkdir(exist_ok=True)
+    shutil.copyfile(file, place)
+    return 1
+
+
 def extract(archive: Path, folder: Path, members: re.Pattern[str]) -> int:
     """Write the members whose own names are as expected, no path of theirs taken over; give their number."""
     folder.mkdir(parents=True)
@@ -203,15 +219,18 @@ def extract(archive: Path, folder: Path, members: re.Pattern[str]) -> int:
     try:
         with zipfile.ZipFile(archive) as files:
             wanted = [member for member in files.infolist() if _is_wanted(member, members)]
-            if len(wanted) > MOST_MEMBERS or any(member.file_size > MOST_MEMBER_BYTES for member in wanted):
+            sizes = [member.file_size for member in wanted]
+            if len(sizes) > MOST_MEMBERS or max(sizes, default=0) > MOST_MEMBER_BYTES or sum(sizes) > MOST_BYTES:
                 raise UserError(f"{archive}: more or larger files than AIST++ has: not unpacked")
+            if strange := next((member for member in wanted if member.compress_type not in PACKED), None):
+                raise UserError(f"{archive}: {strange.filename[:80]} is packed as AIST++'s files are not: not unpacked")
             for member in wanted:
                 # Reads no more than the size that was checked, and compares the checksum at its end.
                 with files.open(member) as packed, open(folder / _base(member), "wb") as plain:
                     shutil.copyfileobj(packed, plain)
                 count += 1
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(f"{archive}: no archive that can be unpacked ({error}): delete it and fetch it again") from None
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{archive}: no archive that can be unpacked ({one_line(error)}): fetch it again") from None
     if not count:
         raise UserError(f"{archive}: none of its files is named {members.pattern}: it is another archive")
     return count
@@ -236,19 +255,34 @@ def copy(source: Path, folder: Path, members: re.Pattern[str]) -> int:
     return len(wanted)
 
 
-def bring_songs(sources: tuple[Path | None, ...], folder: Path) -> int:
-    """Copy the songs that are named as AIST++ names them, also those that stood in the tree before."""
-    found: dict[str, Path] = {}
-    for source in sources:
-        if source is not None and source.is_dir():
-            for path in sorted(source.rglob("*")):
-                if path.is_file() and SONGS.fullmatch(path.name):
-                    found.setdefault(path.stem.lower(), path)
-    if found:
-        folder.mkdir()
-        for path in found.values():
-            shutil.copyfile(path, folder / path.name)
-    return len(found)
+def own_songs(folder: Path | None) -> dict[str, Path]:
+    """Find the songs in the folder that the user named, by their names in lower case."""
+    if folder is None:
+        return {}
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise UserError(f"aistpp.music: {folder} is no folder: name the one that holds mBR0.wav and so on")
+    if not (found := _songs(folder)):
+        raise UserError(
+            f"aistpp.music: no song in {folder} has the name of one of AIST++'s: expected mBR0.wav, mBR1.wav"
+        )
+    return found
+
+
+def bring_songs(brought: Mapping[str, Path], before: Path, folder: Path) -> str:
+    """Copy the songs that were brought, and what stood in the tree before; say how many there are."""
+    found = (_songs(before) if before.is_dir() else {}) | brought
+    if not found:
+        return "none; AIST++'s songs are yours to bring: aistpp.music=FOLDER"
+    folder.mkdir()
+    for path in found.values():
+        shutil.copyfile(path, folder / path.name)
+    return f"{len(found)} songs"
+
+
+def _songs(folder: Path) -> dict[str, Path]:
+    there = (path for path in sorted(folder.rglob("*"), reverse=True) if path.is_file())
+    return {path.stem.lower(): path for path in there if SONGS.fullmatch(path.name)}
 
 
 if __name__ == "__main__":

@@ -14,17 +14,17 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from inference.errors import UserError
-from preprocessing import dancepacks
+from preprocessing import dancepacks, raw
 from preprocessing.dancepacks import FPS, Dance, Reject, Song
 from preprocessing.dances import aistpp, folders, preparing, splits, takes
 from preprocessing.dances.preparing import Preparer, Task
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Found, Take
-from preprocessing.talks.takes import RightsBook
 from scraping import stage
 from scraping.workers import Died, Workers
 
 OF_THE_TABLE = {"root", "music", "workers", "splits", "rights"}  # what changes no motion, only its row
+PASSING = ("missing-file", "not-readable")  # faults of the folder: looked at again by each run
 
 
 @stage.command("preprocessing/dances")
@@ -42,10 +42,10 @@ def main(config: DictConfig) -> None:
             rows = {take.id: journal[tasks[_mark(take)].key] for take in found.takes}
         finally:
             journal.close()
-        dances, more = decide(found, rows, songs, RightsBook(root, settings.rights), settings)
+        dances, more = decide(found, rows, songs, raw.RightsBook(root, settings.rights), settings)
         rejects = sorted(found.rejects + more)
         report(dances, rejects, [rows[take.id] for take in found.takes])
-        publish(dances, found, rows, songs, tasks, rejects, work, config.corpus, how)
+        publish(dances, found, rows, songs, tasks, rejects, raw.notice(root), work, config.corpus, how)
 
 
 def named(root: Path | None) -> Path:
@@ -89,7 +89,8 @@ def prepare(found: Found, journal: stage.Journal, settings: Settings, work: Path
     folder.mkdir(exist_ok=True)
     tasks = {name: Task(preparing.key_of(tune), tune) for name, tune in found.tunes.items()}
     tasks |= {_mark(take): Task(preparing.key_of(take), take) for take in found.takes}
-    pending = deque(task for task in tasks.values() if task.key not in journal)
+    done = {key for key, row in journal.rows.items() if row.get("reason") not in PASSING}
+    pending = deque(task for task in tasks.values() if task.key not in done)
     if not pending:
         return tasks
     finished = len(tasks) - len(pending)
@@ -102,7 +103,7 @@ def prepare(found: Found, journal: stage.Journal, settings: Settings, work: Path
 
 
 def decide(
-    found: Found, rows: dict[str, dict], songs: dict[str, dict], rights: RightsBook, settings: Settings
+    found: Found, rows: dict[str, dict], songs: dict[str, dict], rights: raw.RightsBook, settings: Settings
 ) -> tuple[list[Dance], list[Reject]]:
     """Give each dance its row, cut to where its song ends, or the reason for which it is left out."""
     dances, rejects = [], []
@@ -123,7 +124,7 @@ def decide(
     return dances, rejects
 
 
-def _dance(take: Take, row: dict, frames: int, rights: RightsBook) -> Dance:
+def _dance(take: Take, row: dict, frames: int, rights: raw.RightsBook) -> Dance:
     said = rights.of(take.path)
     residuals = row["residuals"].values()
     return Dance(
@@ -173,6 +174,7 @@ def publish(
     songs: dict[str, dict],
     tasks: dict[str, Task],
     rejects: Sequence[Reject],
+    notice: bytes | None,
     work: Path,
     corpus: str,
     how: dict,
@@ -192,6 +194,8 @@ def publish(
         stage.fingerprint(how, [vars(dance) for dance in dances], [vars(song) for song in heard]),
         residuals_of([rows[dance.id] for dance in dances]),
     )
+    if notice is not None:
+        (built / "NOTICE").write_bytes(notice)
     stage.publish(built, target)
     if not dances:
         table = target / "rejects.parquet"

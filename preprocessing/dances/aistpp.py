@@ -19,7 +19,7 @@ def find(root: Path, settings: Settings) -> Found:
     folder = takes.folder_of(root, settings.read)
     found = Found(music=settings.music.expanduser() if settings.music else folder.parent / "music")
     found.lists = settings.splits.lists.expanduser() if settings.splits.lists else folder.parent / "splits"
-    there = takes.tunes(found.music)
+    there = takes.by_name(takes.tunes(found.music))
     ignored = read_ignored(folder.parent, found.lists)
     for source, path in takes.readable(folder, root, (".pkl",), found):
         sequence = names.parse(path.stem)
@@ -29,8 +29,7 @@ def find(root: Path, settings: Settings) -> Found:
             found.rejects.append(Reject(source, "ignore-listed", f"{IGNORED} names it"))
         else:
             found.takes.append(Take(sequence.name, source, path, sequence.song, sequence.genre, sequence.dancer))
-            tune = there.get(sequence.song.lower())
-            if tune:
+            for tune in there.get(sequence.song.lower(), [])[:1]:
                 tempo = names.tempo(sequence.song)
                 found.tunes[sequence.song] = replace(tune, song=sequence.song, tempo=tempo)
     return found
@@ -40,7 +39,6 @@ def read_ignored(base: Path, lists: Path) -> set[str]:
     """Read the ignore list, at the tree's root or beside the splits: a name a line, as AIST++'s with `.json` behind."""
     for path in (base / IGNORED, lists / IGNORED):
         if path.is_file():
-            lines = path.read_text("utf-8-sig").split()
-            return {line.removesuffix(".json").removesuffix(".pkl") for line in lines}
+            return {line.removesuffix(".json").removesuffix(".pkl") for line in takes.listed(path)}
     print(f"{base} has no {IGNORED}: nothing is left out for its sake", flush=True)
     return set()

@@ -39,11 +39,16 @@ class Preparer:
     def __call__(self, task: Task) -> dict:
         started = time.monotonic()
         try:
-            row = self._song(task) if isinstance(task.of, Tune) else self._dance(task)
+            made = {"sha256": _sha256(task.of.path)}
+            row = made | (self._song(task) if isinstance(task.of, Tune) else self._dance(task))
         except (Unusable, MediaError) as error:
             row = rejected(error.reason, str(error))
         except UserError as error:  # of the motion itself
             row = rejected("broken", one_line(error))
+        except FileNotFoundError as error:
+            row = rejected("missing-file", f"{error.filename} has gone")
+        except PermissionError as error:
+            row = rejected("not-readable", f"{error.filename} may not be read")
         return row | {"took": time.monotonic() - started}
 
     def _song(self, task: Task) -> dict:
@@ -55,7 +60,6 @@ class Preparer:
             "seconds": heard.seconds,
             "tempo": heard.tempo if math.isfinite(heard.tempo) else None,
             "beats": [round(float(beat), 6) for beat in heard.beats],
-            "sha256": _sha256(task.of.path),
         }
 
     def _dance(self, task: Task) -> dict:
@@ -67,7 +71,6 @@ class Preparer:
             "frames": len(motion),
             "start": round(raw.start * FPS),
             "residuals": {name: round(float(metres), 6) for name, metres in residuals.items()},
-            "sha256": _sha256(task.of.path),
         }
 
 

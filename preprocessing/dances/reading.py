@@ -1,7 +1,6 @@
 """Open what a take names: rotations, or positions of joints, as they were delivered."""
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +19,6 @@ AISTPP_FPS = 60.0
 MOST_NPZ_BYTES = 2**28
 CENTIMETRES = 0.01
 TURNS = {"x": (2, 0, 1), "y": (0, 1, 2), "z": (1, 2, 0)}  # axes that take turns keep left and right apart
-
-
-# What numpy and zipfile raise on bytes that lie about themselves.
-BROKEN = (
-    *(OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 class Unusable(Exception):
@@ -94,7 +86,8 @@ def _pickle(path: Path, *names: str) -> list[np.ndarray]:
 def _motion(path: Path) -> Turned:
     poses, moved, scaling = _pickle(path, "smpl_poses", "smpl_trans", "smpl_scaling")
     frames = len(moved) if moved.ndim == 2 else 0
-    if not frames or moved.shape[1] != 3 or poses.size != frames * 72 or scaling.size != 1:
+    sound = moved.shape == (frames, 3) and poses.shape in ((frames, 72), (frames, 24, 3)) and scaling.size == 1
+    if not frames or not sound:
         shapes = f"{list(poses.shape)}, {list(moved.shape)}, {list(scaling.shape)}"
         raise Unusable("broken", f"poses, translation and scaling of {shapes}, expected [N, 72], [N, 3], [1]")
     if not (np.isfinite(poses).all() and np.isfinite(moved).all() and np.isfinite(scaling).all()):
@@ -121,7 +114,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 raise Unusable("too-large", f"more than {MOST_NPZ_BYTES // 2**20} MiB")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except BROKEN as error:
+    except Unusable:
+        raise
+    except Exception as error:  # bytes that lie about themselves: numpy, zipfile and zlib raise whatever comes
         raise Unusable("broken", f"no arrays that can be read: {one_line(error, 120)}") from None
 
 

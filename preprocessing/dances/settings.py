@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from preprocessing.talks.settings import Rights
+from preprocessing.raw import Rights
 from scraping import stage
 
 

@@ -9,7 +9,7 @@ from inference.errors import UserError
 from preprocessing.dancepacks import SPLITS, Reject
 from preprocessing.dances import names
 from preprocessing.dances.settings import Settings, Splits
-from preprocessing.dances.takes import Take
+from preprocessing.dances.takes import Take, listed
 
 LIST = "crossmodal_{}.txt"
 ENOUGH = 3  # songs of a genre from which on some of them are held out
@@ -21,8 +21,7 @@ def read_lists(folder: Path) -> dict[str, str]:
     for split in SPLITS:
         path = folder / LIST.format(split)
         if path.is_file():
-            for name in path.read_text("utf-8-sig").split():  # a published list has a space behind one of its names
-                found[name] = split
+            found |= dict.fromkeys(listed(path), split)
     return found
 
 

@@ -1,12 +1,12 @@
 """What a raw folder holds: dances to be read, the songs that they are danced to, and what cannot be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inference.errors import UserError
 from preprocessing.dancepacks import Reject
-from preprocessing.talks.takes import fault, files
+from preprocessing.raw import fault, files
 
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
 
@@ -47,14 +47,31 @@ class Found:
 
 
 def tunes(folder: Path) -> dict[str, Tune]:
-    """List the songs in a folder by their names in lower case; of two forms of a song, the one with less loss."""
+    """List the songs in a folder by where they lie, in lower case; of two forms of a song, the one with less loss."""
     found: dict[str, Tune] = {}
     if folder.is_dir():
         listed = [(name, path) for name, path in files(folder) if path.suffix.lower() in SOUNDS]
         for name, path in sorted(listed, key=lambda pair: (SOUNDS.index(pair[1].suffix.lower()), pair[0])):
             if fault(path, folder) is None:
-                found.setdefault(path.stem.lower(), Tune(path.stem, name, path))
+                place = name.rpartition(".")[0]
+                found.setdefault(place.lower(), Tune(place, name, path))
     return found
+
+
+def by_name(there: Mapping[str, Tune]) -> dict[str, list[Tune]]:
+    """Give the songs of each name, in lower case, wherever they lie; those with less loss first."""
+    found: dict[str, list[Tune]] = {}
+    for place, tune in there.items():
+        found.setdefault(place.rpartition("/")[2], []).append(tune)
+    return found
+
+
+def listed(path: Path) -> list[str]:
+    """Read a list of names, one a line."""
+    try:
+        return path.read_text("utf-8-sig").split()  # a published list has a space behind one of its names
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no list that can be read: save it as UTF-8, a name a line") from None
 
 
 def readable(folder: Path, root: Path, suffixes: Iterable[str], found: Found) -> list[tuple[str, Path]]:
@@ -104,7 +121,8 @@ def what_is_missing(found: Found) -> str:
     example = sorted(found.missing)[0]
     return (
         f"{len(found.missing)} songs of {dances} dances are missing ({names}): put them into {found.music} as "
-        f"{example}{SOUNDS[0]} or {', '.join(SOUNDS[1:4])} (docs/dance.md says where AIST++'s music is had)"
+        f"{example}{SOUNDS[0]} or {', '.join(SOUNDS[1:4])}, or name their folder with dances.music=FOLDER "
+        "(docs/dance.md says where AIST++'s music is had)"
     )
 
 

@@ -16,11 +16,12 @@ from omegaconf import DictConfig
 from inference import weights
 from inference.errors import UserError
 from preprocessing import talkpacks
+from preprocessing.raw import RightsBook
 from preprocessing.talkpacks import Clip, Reject
 from preprocessing.talks import aihub, cutting, folder, lrs2, takes
 from preprocessing.talks.cutting import Cutter, Task
 from preprocessing.talks.settings import Settings
-from preprocessing.talks.takes import RightsBook, Take
+from preprocessing.talks.takes import Take
 from scraping import stage
 from scraping.workers import Died, Workers
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import one_line
+from preprocessing import raw
 from preprocessing.talkpacks import Reject
-from preprocessing.talks import takes
 from preprocessing.talks.korean import spoken
 from preprocessing.talks.settings import AIHub
 from preprocessing.talks.takes import Take
@@ -43,9 +43,9 @@ def find(root: Path, settings: AIHub, notation: str) -> tuple[list[Take], list[R
     """List the sentences of all sessions of the views and ages asked for."""
     found, rejects = [], []
     there: dict[str, tuple[str, Path]] = {}
-    for name, path in takes.files(root):
+    for name, path in raw.files(root):
         if NAME.fullmatch(path.stem) or path.is_dir():
-            fault = takes.fault(path, root)
+            fault = raw.fault(path, root)
             if fault:
                 rejects.append(Reject(name, *fault))
             else:
@@ -97,7 +97,7 @@ def _takes(session: Session, there: dict, settings: AIHub, notation: str, reject
             continue
         start = max(0.0, first - settings.margin)
         yield Take(
-            id=takes.ascii_id(session.speaker, f"{session.name}-{number:03d}"),
+            id=raw.ascii_id(session.speaker, f"{session.name}-{number:03d}"),
             source=source,
             speaker=session.speaker,
             video=video[1],

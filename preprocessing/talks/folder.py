@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from preprocessing import raw
 from preprocessing.talkpacks import Reject
 from preprocessing.talks import takes
 from preprocessing.talks.korean import spoken
@@ -11,12 +12,12 @@ from preprocessing.talks.takes import VIDEOS, Take
 def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
     """List the videos; each is cut where its shots, its speaker and the longest clip end."""
     found, rejects, shown = [], [], {}
-    there = dict(takes.files(root))
+    there = dict(raw.files(root))
     for name, path in there.items():
         if path.suffix.lower() not in VIDEOS and not path.is_dir():
             continue
         stem = name.rpartition(".")[0]
-        fault = takes.fault(path, root)
+        fault = raw.fault(path, root)
         if fault:
             rejects.append(Reject(name, *fault))
             shown[f"rejected {name}"] = stem
@@ -24,7 +25,7 @@ def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
         # Two videos of one stem may lie side by side.
         ending = "" if f"{stem}.mp4" == name else path.suffix.lower()
         take = Take(
-            id=takes.ascii_id(*f"{stem}{ending}".split("/")),
+            id=raw.ascii_id(*f"{stem}{ending}".split("/")),
             source=name,
             speaker=stem.rpartition("/")[0] or stem,
             video=path,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from inference.errors import UserError
+from preprocessing import raw
 from preprocessing.talkpacks import Reject
 from preprocessing.talks import takes
 from preprocessing.talks.korean import spoken
@@ -15,20 +16,20 @@ def find(root: Path, notation: str) -> tuple[list[Take], list[Reject]]:
     if not main.is_dir():
         raise UserError(f"{root} has no folder main/: expected main/<speaker>/<clip>.mp4, or clips.layout=folder")
     found, rejects, shown = [], [], {}
-    there = dict(takes.files(main))
+    there = dict(raw.files(main))
     for name, path in there.items():
         if path.suffix.lower() not in VIDEOS and not path.is_dir():
             continue
         stem = name.rpartition(".")[0]
         speaker, _, clip = stem.rpartition("/")
-        fault = takes.fault(path, main)
+        fault = raw.fault(path, main)
         if fault or not speaker:
             reason = fault or ("no-speaker", "not in a folder of its speaker")
             rejects.append(Reject(f"main/{name}", *reason))
             shown[f"rejected {name}"] = stem
             continue
         take = Take(
-            id=takes.ascii_id(*speaker.split("/"), clip),
+            id=raw.ascii_id(*speaker.split("/"), clip),
             source=f"main/{name}",
             speaker=speaker,
             video=path,

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from preprocessing.raw import Rights
 from scraping import stage
 
 Share = Field(ge=0, le=1)
@@ -35,12 +36,6 @@ class Speech(stage.Settings):
 class Splits(stage.Settings):
     val: float = Field(ge=0, lt=1)
     test: float = Field(ge=0, lt=1)
-
-
-class Rights(stage.Settings):
-    licence: str | None
-    consent: str | None
-    commercial: bool
 
 
 class AIHub(stage.Settings):

@@ -1,17 +1,14 @@
 """A take: what one source says about a piece of video that may become clips. Found on disk, not looked into yet."""
 
 import hashlib
-import json
-import re
-import stat
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from inference.errors import UserError, one_line
+from inference.errors import UserError
+from preprocessing.raw import fault, nfc
 from preprocessing.talkpacks import SPLITS, Reject
-from preprocessing.talks.settings import Rights, Splits
+from preprocessing.talks.settings import Splits
 
 VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".ogv"}
 MOST_TEXT_BYTES = 2**20
@@ -33,39 +30,6 @@ class Take:
     seconds: float | None = None
     whole: bool = True  # one utterance: what is said is lost where it is cut
     prior: tuple[tuple[float, ...], ...] = ()  # face boxes that came along, of frames spread evenly over the take
-
-
-def nfc(text: str) -> str:
-    """Compose Hangul: the same name may be stored letter by letter (macOS) or in syllables."""
-    return unicodedata.normalize("NFC", text)
-
-
-def files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Give every file below a folder with its NFC path, in order, and links to folders, which are not entered."""
-    found = (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
-    yield from sorted((nfc(path.relative_to(root).as_posix()), path) for path in found)
-
-
-def fault(path: Path, root: Path) -> tuple[str, str] | None:
-    """Say why a path must not be read (reason, detail): it leads out of the root, to nothing, or to no file."""
-    real = path.resolve()
-    if not real.is_relative_to(root.resolve()):
-        return "outside", "a link that leads out of the folder"
-    if not real.exists():
-        return "missing-file", "named, but not there"
-    if not stat.S_ISREG(real.stat().st_mode):
-        return "not-a-file", "no regular file"
-    return None
-
-
-def ascii_id(*parts: str) -> str:
-    """Make a name of letters, digits, `_`, `.` and `-`; what loses something by it is told apart by a hash."""
-    return "/".join(_plain(part) for part in parts)
-
-
-def _plain(part: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", part).strip("-.")
-    return plain if plain == part else f"{plain or 'x'}-{hashlib.sha1(part.encode()).hexdigest()[:8]}"
 
 
 def said(there: dict[str, Path], stem: str, root: Path) -> str | None:
@@ -167,37 +131,3 @@ def _by_hash(speakers: Iterable[str], shares: Splits) -> dict[str, str]:
         else:
             home[speaker] = "train"
     return home
-
-
-class RightsBook:
-    """Under which licence and with whose consent a video may be used: the nearest consent.json says, or the YAML."""
-
-    def __init__(self, root: Path, default: Rights) -> None:
-        self.root = root
-        self.default = default
-        self._known: dict[Path, Rights] = {}
-
-    def of(self, video: Path) -> Rights:
-        return self._in(video.parent)
-
-    def _in(self, folder: Path) -> Rights:
-        if folder not in self._known:
-            path = folder / "consent.json"
-            if path.is_file() and fault(path, self.root) is None:
-                self._known[folder] = _rights(path)
-            elif folder == self.root or self.root not in folder.parents:
-                self._known[folder] = self.default
-            else:
-                self._known[folder] = self._in(folder.parent)
-        return self._known[folder]
-
-
-def _rights(path: Path) -> Rights:
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        return Rights(**{name: said[name] for name in Rights.model_fields})
-    except (ValueError, KeyError, TypeError) as error:
-        why = one_line(error, 120)
-        raise UserError(
-            f'{path}: {why}: expected {{"licence": "...", "consent": "...", "commercial": false}}'
-        ) from None

@@ -7,6 +7,7 @@ python -m scraping.demo corpus=fashion profile=tiny     # a handful
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pyarrow
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from inference.errors import UserError
 from scraping import stage
-from scraping.demo import rendering, site
+from scraping.demo import rendering, site, worlds
 
 AUTHOR = "Dramatis demo world"
 NOTHING = "world=real: nothing is rendered, the pictures come from the sources in conf/world/real.yaml\n"
@@ -63,20 +64,14 @@ class Settings(stage.Settings):
 @stage.command("scraping/demo")
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "demo", Settings)
-    corpus, world = config.corpus, config.world
-    gallery, truth = Path("data/gallery") / corpus, Path("data/truth") / corpus
     print_of = stage.fingerprint(settings.model_dump(exclude={"workers"}), stage.code_version())
-    with stage.work("demo", corpus, world, print_of) as work:
-        out = work / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        if world == "real":
-            for folder in (out / "gallery", out / "truth"):
-                stage.write_atomically(folder / "NOTHING.txt", NOTHING.encode())
-        else:
-            rows = _render(corpus, settings, work)
-            _lay_out(corpus, settings, rows, work, out)
-        stage.publish(out / "gallery", gallery)
-        stage.publish(out / "truth", truth)
+    with stage.work("demo", config.corpus, config.world, print_of) as work:
+        worlds.publish(config, work, ("gallery", "truth"), partial(_make, config.corpus, settings, work), NOTHING)
+
+
+def _make(corpus: str, settings: Settings, work: Path, out: Path) -> None:
+    """Build the gallery and its truth, once all people are rendered."""
+    _lay_out(corpus, settings, _render(corpus, settings, work), work, out)
 
 
 def _render(corpus: str, settings: Settings, work: Path) -> dict[str, dict]:

@@ -14,7 +14,7 @@ from inference.motion.clip import Motion
 from inference.motion.skeleton import JOINTS
 from preprocessing import dancepacks
 from preprocessing.dances import __main__ as dances
-from preprocessing.dances import preparing
+from preprocessing.dances import preparing, takes
 from preprocessing.dances.preparing import Preparer, Task
 from preprocessing.dances.settings import Settings
 from preprocessing.dances.takes import Take, Tune
@@ -107,6 +107,7 @@ def lay(root: Path) -> None:
     (root / "ignore_list.txt").write_text("gBR_sBM_cAll_d05_mBR2_ch03.json\n")
     (root / "splits").mkdir()
     (root / "splits/crossmodal_train.txt").write_text(f"{TRAIN} \ngBR_sBM_cAll_d06_mBR2_ch10\n")
+    (root / "NOTICE").write_text("danced by a friend")
     (root / "consent.json").write_text('{"licence": "CC-BY-4.0", "consent": "made by code", "commercial": true}')
 
 
@@ -126,6 +127,7 @@ def test_what_is_good_is_packed_and_what_is_not_has_its_reason(ran):
     assert {one.id: one.split for one in pack.dances} == {TRAIN: "train", LONG: "train", VAL: "val", TEST: "test"}
     assert {Path(one.source).stem: one.reason for one in dancepacks.rejects(PACK)} == BAD
     assert not Path("cursed").exists()
+    assert (PACK / "NOTICE").read_text() == "danced by a friend"
     first = pack.dances[0]
     assert (first.genre, first.song, first.frames, first.licence, first.commercial) == (
         *("break", "mBR0", 90, "CC-BY-4.0", True),
@@ -245,6 +247,24 @@ def test_files_of_arrays_that_are_torn_are_broken(tmp_path, spoil):
     assert (row["status"], row["reason"]) == ("rejected", "broken")
 
 
+def test_a_motion_of_other_shapes_is_broken(tmp_path):
+    for change in ({"smpl_poses": np.float32(1)}, {"smpl_poses": poses()["smpl_poses"].T}, {"smpl_trans": 5.0}):
+        (tmp_path / "mine.pkl").write_bytes(pickle.dumps(poses() | change))
+        assert prepared(tmp_path, tmp_path / "mine.pkl")["reason"] == "broken"
+
+
+def test_what_has_gone_is_told_and_looked_for_again_by_the_next_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gone, found = Take("mine", "mine.pkl", tmp_path / "mine.pkl", "mBR2"), takes.Found()
+    assert prepared(tmp_path, gone.path)["reason"] == "missing-file"
+    gone.path.write_bytes(pickle.dumps(poses()))
+    found.takes = [gone]
+    journal = stage.Journal(tmp_path / "journal.jsonl")
+    journal.append(preparing.key_of(gone), preparing.rejected("missing-file", "has gone"))
+    tasks = dances.prepare(found, journal, settings(), tmp_path)
+    assert [journal[task.key]["status"] for task in tasks.values()] == ["kept"]
+
+
 def test_of_two_dances_of_one_name_the_first_is_kept(tmp_path):
     for name in ("mine.npy", "mine.npz"):
         (tmp_path / name).touch()
@@ -252,6 +272,23 @@ def test_of_two_dances_of_one_name_the_first_is_kept(tmp_path):
     found = dances.find(tmp_path, settings("dances.layout=joints"))
     assert [take.source for take in found.takes] == ["mine.npy"]
     assert [(reject.source, reject.reason) for reject in found.rejects] == [("mine.npz", "same-name")]
+
+
+def test_a_dance_hears_the_song_beside_it_and_not_one_of_the_same_name_elsewhere(tmp_path):
+    for name in ("pop/1", "lock/1", "krump/1", "krump/2", "songs/2"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.npy").touch()
+    for name in ("pop/1", "lock/1", "songs/2"):
+        song(tmp_path / f"{name}.wav", 1)
+    found = dances.find(tmp_path, settings("dances.layout=joints"))
+    heard = {take.source: found.tunes[take.song].source for take in found.takes}
+    assert heard == {
+        "pop/1.npy": "pop/1.wav",
+        "lock/1.npy": "lock/1.wav",
+        "krump/2.npy": "songs/2.wav",  # the only one of its name
+        "songs/2.npy": "songs/2.wav",
+    }
+    assert found.missing == {"krump/1": ["krump/1"]}
 
 
 def test_a_silent_song_is_kept_without_beats_and_a_cut_one_is_not(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,8 @@ def state_of(array: np.ndarray, **changes: object) -> bytes:
 
 def test_an_array_that_claims_more_than_its_bytes_is_refused(tmp_path):
     small = np.zeros(4, np.float32)
-    for lie in ({"shape": (2**40,)}, {"shape": (-1,)}, {"data": b"1234"}, {"shape": "long"}):
+    endless = 10**5000  # more digits than Python writes out
+    for lie in ({"shape": (2**40,)}, {"shape": (-1,)}, {"data": b"1234"}, {"shape": "long"}, {"shape": (endless,)}):
         with pytest.raises(PickleError) as caught:
             pickles.read(written(tmp_path, state_of(small, **lie)))
         assert caught.value.reason == "broken"
@@ -90,15 +92,61 @@ def test_arrays_of_objects_and_of_records_are_refused(tmp_path):
 def test_a_few_bytes_do_not_claim_gigabytes(tmp_path):
     memo = b"\x80\x04}r" + (2**32 - 1).to_bytes(4, "little") + b"."  # the memo's place 4,294,967,295
     assert pickles.read(written(tmp_path, memo)) == {}
+    room = b"\x80\x05}\x8c\x01a\x96" + (2**28).to_bytes(8, "little") + b"s."  # a bytearray that is not there
+    tracemalloc.start()
+    with pytest.raises(PickleError):
+        pickles.read(written(tmp_path, room))
+    claimed = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert claimed < 2**27
+
+
+def test_letters_that_are_asked_for_again_and_again_are_capped(tmp_path, monkeypatch):
+    monkeypatch.setattr(pickles, "MOST_BYTES", 1000)
+    arguments = b"(V" + b"x" * 300 + b"\nVlatin1\nt"
+    again = b"".join(b"c_codecs\nencode\ng1\nR0" for _ in range(4))
+    with pytest.raises(PickleError) as caught:
+        pickles.read(written(tmp_path, b"}" + arguments + b"p1\n0" + again + b"."))
+    assert caught.value.reason == "too-large"
+
+
+def test_what_would_take_for_ever_to_hash_is_refused_at_once(tmp_path):
+    nested = b"\x80\x04}(K\x01K\x02\x86" + b"2\x86" * 60 + b"K\x01u."  # a pair of pairs of pairs ... as a name
+    for end in (b"u.", b"\x91."):
+        with pytest.raises(PickleError) as caught:
+            pickles.read(written(tmp_path, nested[:-4] + b"K\x01" + end))
+        assert caught.value.reason == "broken"
+
+
+def test_no_function_of_ours_is_given_a_state(tmp_path):
+    named = b"c_codecs\nencode\n(dS'spoilt'\nI1\nsb."
+    with pytest.raises(PickleError, match="a state of what is no array"):
+        pickles.read(written(tmp_path, named))
+    assert not hasattr(pickles._Reader._encode, "spoilt")
+
+
+HALF = b"\x80\x02}U\x01acnumpy.core.multiarray\n_reconstruct\n)R"  # an array without its numbers
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"words", pickle.dumps(ARRAYS)[:200], pickle.dumps([1]), pickle.dumps({"a": []})]
+    "data",
+    [
+        *(b"", b"words", pickle.dumps([1]), pickle.dumps({"a": []}), pickle.dumps({1: 2})),
+        *(HALF + b"s.", HALF + b"K\x05bs.", HALF + b"S'words'\nbs."),
+    ],
 )
 def test_what_is_no_dictionary_of_arrays_is_broken(tmp_path, data):
     with pytest.raises(PickleError) as caught:
         pickles.read(written(tmp_path, data))
     assert caught.value.reason == "broken"
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_that_was_cut_anywhere_is_refused(tmp_path, protocol):
+    whole = pickle.dumps(ARRAYS, protocol)
+    for length in range(1, len(whole), 7):
+        with pytest.raises(PickleError):
+            pickles.read(written(tmp_path, whole[:length]))
 
 
 def test_a_pickle_beyond_the_cap_is_not_read(tmp_path, monkeypatch):

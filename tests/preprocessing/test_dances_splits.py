@@ -6,9 +6,10 @@ from itertools import product
 import pytest
 
 from inference.errors import UserError
-from preprocessing.dances import names, splits
-from preprocessing.dances.settings import Gates, Joints, Rights, Settings, Splits
+from preprocessing.dances import aistpp, names, splits
+from preprocessing.dances.settings import Gates, Joints, Settings, Splits
 from preprocessing.dances.takes import Take
+from preprocessing.raw import Rights
 
 TRAIN, VAL, TEST = (f"gBR_sBM_cAll_d04_m{song}" for song in ("BR2_ch08", "BR0_ch01", "BR0_ch02"))
 
@@ -64,6 +65,9 @@ def test_the_rule_gives_the_published_lists(assets):
     assert "are what AIST++'s rule gives" in splits.against_rule(lists, release)
     ruled = [names.official(names.parse(name)) for name in release]
     assert [ruled.count(split) for split in ("train", "val", "test")] == [980, 20, 20]
+    ignored = aistpp.read_ignored(folder, folder / "aistpp_splits")
+    left = [split for name, split in zip(release, ruled, strict=True) if name not in ignored]
+    assert [left.count(split) for split in ("train", "test")] == [952, 20]
 
 
 def test_a_list_that_differs_from_the_rule_is_told_with_a_name():
@@ -99,6 +103,12 @@ def test_lists_that_are_asked_for_and_absent_are_one_line():
 def test_a_name_with_a_space_behind_it_is_read(tmp_path):
     (tmp_path / "crossmodal_train.txt").write_text(f"{TRAIN} \n{VAL}\n")
     assert splits.read_lists(tmp_path) == {TRAIN: "train", VAL: "train"}
+
+
+def test_a_list_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "crossmodal_train.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="is no list that can be read"):
+        splits.read_lists(tmp_path)
 
 
 def test_whole_songs_are_held_out_of_each_genre_that_has_enough():

@@ -1,4 +1,4 @@
-"""What is found on disk: the three layouts, lists, splits, rights. No video is opened."""
+"""What is found on disk: the three layouts, lists, splits. No video is opened."""
 
 import json
 import os
@@ -9,8 +9,8 @@ import pytest
 
 from inference.errors import UserError
 from preprocessing.talks import aihub, folder, lrs2, takes
-from preprocessing.talks.settings import AIHub, Rights, Splits
-from preprocessing.talks.takes import RightsBook, Take
+from preprocessing.talks.settings import AIHub, Splits
+from preprocessing.talks.takes import Take
 
 SESSION = "lip_J_1_F_02_C032_A_010"
 HERE = "소음환경1/C(일반인)/F(여성)/F(여성)_1"
@@ -208,27 +208,3 @@ def test_without_lists_speakers_are_divided_by_their_names_alone():
 def test_of_three_speakers_each_split_has_one():
     kept, _ = takes.divide([take(name) for name in "abc"], Splits(val=0.01, test=0.01))
     assert sorted(one.split for one in kept) == ["test", "train", "val"]
-
-
-def test_rights_come_from_the_nearest_consent(tmp_path):
-    default = Rights(licence=None, consent=None, commercial=False)
-    lay(tmp_path, "main/s1/1.mp4", "main/s2/1.mp4")
-    book = RightsBook(tmp_path, default)
-    assert book.of(tmp_path / "main/s1/1.mp4") == default
-    said = {"licence": "CC-BY-4.0", "consent": "signed", "commercial": True, "source": "studio"}
-    (tmp_path / "main/s1/consent.json").write_text(json.dumps(said))
-    book = RightsBook(tmp_path, default)
-    assert book.of(tmp_path / "main/s1/1.mp4").licence == "CC-BY-4.0"
-    assert book.of(tmp_path / "main/s2/1.mp4") == default
-    (tmp_path / "consent.json").write_text("{}")
-    with pytest.raises(UserError, match=r"consent\.json.*licence"):
-        RightsBook(tmp_path, default).of(tmp_path / "main/s2/1.mp4")
-
-
-@pytest.mark.parametrize("name", ["일반인", "a b", "..", "x/../y", "F(여성)"])
-def test_ids_are_plain_names(name):
-    made = takes.ascii_id(name)
-    assert made.isascii()
-    assert " " not in made
-    assert not made.startswith(".")
-    assert made != takes.ascii_id(name + "2")

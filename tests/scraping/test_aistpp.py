@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -132,6 +133,39 @@ def test_an_archive_that_unpacks_to_too_much_or_is_none_is_one_line(here, monkey
     (here / "words.zip").write_bytes(b"words")
     with pytest.raises(UserError, match="no archive"):
         aistpp.extract(here / "words.zip", here / "b", aistpp.MEMBER["motions"])
+
+
+def test_a_part_that_unpacks_to_too_much_in_all_is_not_unpacked(here, monkeypatch):
+    (here / "many.zip").write_bytes(MOTIONS)
+    monkeypatch.setattr(aistpp, "MOST_BYTES", len(NAMES[0]) + 1)
+    with pytest.raises(UserError, match="not unpacked"):
+        aistpp.extract(here / "many.zip", here / "out", aistpp.MEMBER["motions"])
+
+
+def test_a_torn_member_is_one_line(here):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr("a.pkl", bytes(range(256)) * 40)
+    data = bytearray(packed.getvalue())
+    data[40:44] = b"\xff\xff\xff\xff"
+    (here / "torn.zip").write_bytes(data)
+    with pytest.raises(UserError, match="no archive that can be unpacked") as told:
+        aistpp.extract(here / "torn.zip", here / "out", aistpp.MEMBER["motions"])
+    assert "\n" not in str(told.value)
+
+
+def test_what_was_first_fetched_and_is_no_archive_is_not_pinned(here, site):
+    with pytest.raises(UserError, match="no archive that can be unpacked"):
+        fetched(here, site, MIRROR, b"<html>log in to this network</html>")
+    shutil.rmtree(here / "out")
+    assert (fetched(here, site, MIRROR, MOTIONS) / "motions").is_dir()
+
+
+def test_a_folder_of_songs_that_is_none_or_has_none_is_one_line(here):
+    (here / "wav").mkdir()
+    for folder, line in (("nowhere", "is no folder"), ("wav", r"no song in .*expected mBR0\.wav")):
+        with pytest.raises(UserError, match=line):
+            aistpp.own_songs(here / folder)
 
 
 def test_in_the_demo_world_nothing_is_fetched(here):

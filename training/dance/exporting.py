@@ -108,7 +108,7 @@ def build(folder: Path, trained: Trained, dances: Dances, corpus: str, settings:
     shown = exhibits.held_out(dances)[: settings.preview.songs]
     if shown:
         files["preview.png"] = exhibits.preview(network, dances, shown, settings.preview)
-    notice = DATA / "raw" / corpus / "NOTICE"
+    notice = DATA / "processed" / corpus / "NOTICE"
     if not trained.demo and notice.is_file():  # of real dances it names whose they are
         files["NOTICE"] = notice.read_bytes()
     files["README.md"] = card.of_dances(

@@ -47,13 +47,13 @@ class Settings(stage.Settings):
     beside: list[Literal["dance", "dance_gan"]]  # other runs that are shown where they are there
     device: Literal["auto", "cpu", "cuda"]
     split: Literal["test", "val"]
-    seconds: float = Field(gt=0)  # of each dance, from its beginning
+    seconds: float = Field(ge=1)  # of each dance, from its beginning
     seeds: list[int] = Field(min_length=1)
     steps: int = Field(ge=1)
     guidance: float = Field(ge=0)
     genre: Literal["none", "own"]  # own: networks are told the genre of the true dance
     others: int = Field(ge=1)  # songs that a dance is scored against beside its own
-    window: float = Field(gt=0)  # seconds of which the corrected features are taken
+    window: float = Field(ge=0.5)  # seconds of which the corrected features are taken
     floor_draws: int = Field(ge=1)
     draws: int = Field(ge=100)  # of songs, for the intervals
     seed: int = Field(ge=0)
@@ -71,12 +71,12 @@ class Run:
         return self.about.get("genres", [])
 
     @property
+    def trained_on(self) -> str:
+        return self.about["data"]["fingerprint"]
+
+    @property
     def described(self) -> dict:
-        return {
-            "run": self.about["run"],
-            "steps": self.about["steps"],
-            "trained_on": self.about["data"]["fingerprint"],
-        }
+        return {"run": self.about["run"], "steps": self.about["steps"], "trained_on": self.trained_on}
 
 
 def main(config: DictConfig) -> None:
@@ -104,10 +104,13 @@ def measure(run: Run, dances: Dances, clips: list[Clip], settings: Settings) -> 
     ours = scoring.score(rows.danced(OURS, dancer, seeds), clips, way)
     locked = scoring.score(rows.locked(f"{OURS}, feet locked", dancer, seeds), clips, way)
     shuffled = scoring.shuffled(ours, "the same dances, scored against the beats of other songs")
-    others = [
-        scoring.score(rows.danced(name, rows.Dancer(_ready(network, settings), genres, asked), seeds), clips, way)
-        for name, (network, genres) in beside(settings).items()
-    ]
+    others = []
+    for name, other in beside(settings).items():
+        about = "as the network dances"
+        if other.trained_on != dances.fingerprint:
+            about += f", trained on other dances than these ({other.trained_on})"
+        theirs = rows.Dancer(_ready(other.network, settings), other.genres, asked)
+        others.append(scoring.score(rows.danced(name, theirs, seeds, about), clips, way))
     unlearned = [scoring.score(row, clips, way) for row in rows.unlearned(dances, seeds)]
     table: list[Scored] = [ours, locked, *others, shuffled, *unlearned]
     return {
@@ -116,16 +119,17 @@ def measure(run: Run, dances: Dances, clips: list[Clip], settings: Settings) -> 
     }
 
 
-def beside(settings: Settings) -> dict[str, tuple[nn.Module, list[str]]]:
-    """Read what is shown beside the run, where it is there: networks and the genres that they know."""
-    found: dict[str, tuple[nn.Module, list[str]]] = {}
+def beside(settings: Settings) -> dict[str, Run]:
+    """Read what is shown beside the run, where it is there."""
+    found: dict[str, Run] = {}
     if settings.starter and (folder := DATA / "starters" / settings.starter).exists():
         starter = bundle.load(folder).require("dance")
-        found["starter"] = starter.network(), starter.manifest["genres"]
+        told, provenance = starter.manifest, starter.manifest["provenance"]
+        about = {"genres": told["genres"], "data": {"fingerprint": provenance["data_fingerprint"]}}
+        found["starter"] = Run(starter.network(), about)
     for name in settings.beside:
         if (folder := DATA / "runs" / name).exists():
-            run = read_run(name, folder)
-            found[f"run {name}"] = run.network, run.genres
+            found[f"run {name}"] = read_run(name, folder)
     return found
 
 

@@ -82,11 +82,15 @@ def clips(dances: Dances, split: str, seconds: float, others: int, true_beats: d
 
 
 def _others(dances: Dances, dance: Dance, split: str, count: int) -> list[str]:
-    """Choose other songs that have music where the dance has, those of its own split first."""
+    """Choose other songs that have music where the dance has, those of its own split first.
+
+    Each song takes those that follow it, the last the first again, so that all are chosen equally often: over a split
+    the beats of other songs lie as densely as their own, and chance is the same for both.
+    """
     own = {other.song for other in dances.of(split)}
     end = dance.start + dance.frames
     fits = [song for song in dances.songs if song.song != dance.song and song.beats and song.frames >= end]
-    ordered = sorted(fits, key=lambda song: (song.song not in own, song.song))
+    ordered = sorted(fits, key=lambda song: (song.song not in own, song.song < dance.song, song.song))
     return [song.song for song in ordered[:count]]
 
 
@@ -136,9 +140,9 @@ class Dancer:
         return self.genres.index(genre) + 1 if told else 0
 
 
-def danced(name: str, dancer: Dancer, seeds: Sequence[int]) -> Row:
+def danced(name: str, dancer: Dancer, seeds: Sequence[int], about: str = "as the network dances") -> Row:
     """Give the row of a network, as it dances."""
-    return Row(name, "as the network dances", lambda clip, seed: dancer(clip, seed).positions(), seeds)
+    return Row(name, about, lambda clip, seed: dancer(clip, seed).positions(), seeds)
 
 
 def locked(name: str, dancer: Dancer, seeds: Sequence[int]) -> Row:

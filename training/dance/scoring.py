@@ -126,7 +126,7 @@ def _beats(positions: np.ndarray, music: np.ndarray, aligned: beats.Alignment | 
 def others(positions: np.ndarray, clip: Clip) -> dict[str, float | None]:
     """Score a dance against the beats of other songs, averaged over them."""
     every = [_beats(positions, music, beats.align(positions, FPS, music)) for music in clip.others]
-    names = every[0] if every else {}
+    names = every[0] if every else _beats(positions, np.zeros(0), None)  # of no other song nothing is known
     known = {name: [one[name] for one in every if one[name] is not None] for name in names}
     return {
         name.removeprefix("beats."): float(np.mean(values)) if values else None

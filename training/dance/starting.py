@@ -29,9 +29,12 @@ def fill(networks: Mapping[str, nn.Module], start: str | None, key: str, genres:
 
 
 def _renamed(state: Mapping[str, Tensor], theirs: object, ours: Sequence[str]) -> dict[str, Tensor]:
-    """Give each genre of ours what the source learned of that name; what it never saw begins as no genre."""
+    """Give each genre of ours what the source learned of that name; what it never saw begins as no genre.
+
+    A discriminator is told no genre.
+    """
     state = dict(state)
-    if not isinstance(theirs, list) or list(theirs) == list(ours):
+    if GENRES not in state or not isinstance(theirs, list) or list(theirs) == list(ours):
         return state
     learned = state[GENRES]
     rows = [theirs.index(name) + 1 if name in theirs else 0 for name in ours]

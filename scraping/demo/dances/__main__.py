@@ -4,8 +4,8 @@ python -m scraping.demo.dances corpus=dances                 # data/raw/dances, 
 python -m scraping.demo.dances corpus=dances profile=tiny    # three songs
 """
 
-import shutil
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from inference.errors import UserError
 from scraping import stage
+from scraping.demo import worlds
 from scraping.demo.dances import tree
 from scraping.workers import Died, Workers
 
@@ -34,20 +35,17 @@ def main(config: DictConfig) -> None:
     settings = stage.settings(config, "dancing", Settings)
     print_of = stage.fingerprint(settings.model_dump(exclude={"workers"}), stage.code_version())
     with stage.work("demo-dances", config.corpus, config.world, print_of) as work:
-        out = work / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        if config.world == "real":
-            for folder in (out / "raw", out / "truth"):
-                stage.write_atomically(folder / "NOTHING.txt", NOTHING.encode())
-        else:
-            songs = tree.plan(settings.first_seed, settings.songs, settings.dances)
-            _make(songs, settings, work)
-            tree.finish(work, songs, out)
-        stage.publish(out / "raw", Path("data/raw") / config.corpus)
-        stage.publish(out / "truth", Path("data/truth") / config.corpus)
+        worlds.publish(config, work, ("raw", "truth"), partial(_make, settings, work), NOTHING)
 
 
-def _make(songs: list[tree.Song], settings: Settings, work: Path) -> None:
+def _make(settings: Settings, work: Path, out: Path) -> None:
+    """Lay out all songs and dances, once those that have no row of truth yet are made."""
+    songs = tree.plan(settings.first_seed, settings.songs, settings.dances)
+    _play(songs, settings, work)
+    tree.finish(work, songs, out)
+
+
+def _play(songs: list[tree.Song], settings: Settings, work: Path) -> None:
     """Make the songs that have no row of truth yet, with the dances to them."""
     left = [song for song in songs if not (work / "rows" / f"{song.name}.json").exists()]
     jobs = deque(tree.Job(song, settings.seconds, work) for song in left)

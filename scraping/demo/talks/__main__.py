@@ -4,8 +4,8 @@ python -m scraping.demo.talks corpus=talks                 # data/raw/talks, dat
 python -m scraping.demo.talks corpus=talks profile=tiny    # a handful
 """
 
-import shutil
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 import pydantic
@@ -15,7 +15,7 @@ from pydantic import Field
 from inference.errors import UserError
 from inference.figure.body import is_compiled
 from scraping import stage
-from scraping.demo import rendering
+from scraping.demo import rendering, worlds
 from scraping.demo.talks import tree
 from scraping.workers import Died, Workers
 
@@ -46,21 +46,18 @@ def main(config: DictConfig) -> None:
     settings = stage.settings(config, "talks", Settings)
     print_of = stage.fingerprint(settings.model_dump(exclude={"workers"}), stage.code_version())
     with stage.work("demo-talks", config.corpus, config.world, print_of) as work:
-        out = work / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        if config.world == "real":
-            for folder in (out / "raw", out / "truth"):
-                stage.write_atomically(folder / "NOTHING.txt", NOTHING.encode())
-        else:
-            clips = tree.plan(settings.first_seed, settings.speakers, settings.clips)
-            _make(clips, settings, work)
-            tree.finish(work, clips, out)
-        stage.publish(out / "raw", Path("data/raw") / config.corpus)
-        stage.publish(out / "truth", Path("data/truth") / config.corpus)
+        worlds.publish(config, work, ("raw", "truth"), partial(_make, settings, work), NOTHING)
 
 
-def _make(clips: list[tree.Clip], settings: Settings, work: Path) -> None:
-    """Make the clips that have no row of truth yet, a speaker a task."""
+def _make(settings: Settings, work: Path, out: Path) -> None:
+    """Lay out all clips, once those that have no row of truth yet are rendered."""
+    clips = tree.plan(settings.first_seed, settings.speakers, settings.clips)
+    _render(clips, settings, work)
+    tree.finish(work, clips, out)
+
+
+def _render(clips: list[tree.Clip], settings: Settings, work: Path) -> None:
+    """Render the clips that have no row of truth yet, a speaker a task."""
     left: dict[int, list[tree.Clip]] = {}
     for clip in clips:
         if not (work / "rows" / f"{clip.key}.json").exists():

@@ -110,6 +110,13 @@ def test_a_starter_is_halved_and_a_composer_dances_from_its_bundle(home):
         Graph(made)
 
 
+def test_a_bundle_of_real_dances_names_whose_they_are(home):
+    write_run("dance_gan", Path("data/runs/dance_gan"), Path("data/processed/dances"), world="real")
+    Path("data/processed/dances/NOTICE").write_text("danced by a friend")
+    exported("dance_gan", "world=real")
+    assert bundle.load("data/exported/dance_gan").read("NOTICE") == b"danced by a friend"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

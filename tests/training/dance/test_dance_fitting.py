@@ -175,6 +175,15 @@ def test_a_genre_keeps_what_it_learned_whatever_its_number():
     assert torch.allclose(after["genre.weight"], learned[[0, 0, 1]], atol=1e-6)  # none, lock: never seen, pop
 
 
+def test_a_gan_starts_from_one_that_knows_other_genres():
+    before = trained("dance_gan", 2).rename("data/runs/before")
+    about = json.loads((before / "run.json").read_text())
+    (before / "run.json").write_text(json.dumps(about | {"genres": ["pop", "waack"]}))
+    after = trained("dance_gan", 1, "dance_gan.start=before", "dance_gan.rate.peak=1e-9")
+    learned, kept = (load_file(folder / "composer.safetensors")["genre.weight"] for folder in (before, after))
+    assert torch.allclose(kept, learned[[0, 0, 1]], atol=1e-6)
+
+
 def test_looked_at_more_often_it_goes_on_and_with_another_seed_it_starts_anew(capsys):
     trained("dance", 1)
     trained("dance", 2, "dance.tick_steps=1")

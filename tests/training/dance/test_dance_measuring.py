@@ -11,7 +11,7 @@ from inference.errors import UserError
 from inference.networks.dance import DanceConfig, Denoiser
 from inference.networks.dance_gan import Composer, ComposerConfig
 from tests.training.dance import swinging
-from training.dance import measuring
+from training.dance import measuring, rows
 
 ROOT = Path(__file__).resolve().parents[3]
 DIFFUSION = DanceConfig(width=16, depth=1, heads=2, listening=1, window=60)
@@ -51,7 +51,7 @@ def measured(tmp_path_factory):
         patch.chdir(folder)
         swinging.write_pack(Path("data/processed/dances"))
         write_run("dance")
-        write_run("dance_gan")
+        write_run("dance_gan", data={"fingerprint": "cafe"})
         measuring.main(composed())
         yield json.loads(Path("data/metrics/dances/dance.json").read_text())
 
@@ -69,6 +69,22 @@ def test_every_row_stands_in_the_table_with_all_of_its_figures(measured):
         assert one["features"]["legacy"]["fid_k"]["n"] == [one["dances"], 6]
         assert one["features"]["corrected"]["fid_g"]["n"][1] == 4 * 3  # windows of two seconds in four training dances
         assert one["feet"]["pfc"]["value"] is not None
+
+
+def test_who_was_trained_on_other_dances_is_said_to_be(measured):
+    assert row(measured, "run dance_gan")["about"].endswith("trained on other dances than these (cafe)")
+    assert row(measured, "this run")["about"] == "as the network dances"
+
+
+def test_where_no_other_song_is_long_enough_the_shuffled_row_says_that_it_knows_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    swinging.write_pack(Path("data/processed/dances"), held_out=1)
+    monkeypatch.setattr(rows, "_others", lambda *of: [])
+    write_run("dance_gan")
+    measuring.main(composed("dance_gan", "evaluate_dance_gan.seeds=[0]"))
+    assert "this run, music shuffled: F1 unknown" in capsys.readouterr().out
+    told = json.loads(Path("data/metrics/dances/dance_gan.json").read_text())
+    assert row(told, "this run")["beats"]["f1"]["interval_95"] is None  # of a single song there is none
 
 
 def test_figures_have_intervals_over_songs_and_a_value_for_each_seed(measured):
@@ -148,6 +164,12 @@ def test_a_run_that_is_not_there_or_not_whole_is_one_line(tmp_path, monkeypatch)
     folder = write_run("dance", network={"width": 24, "heads": 2})
     with pytest.raises(UserError, match="holds no whole run"):
         measuring.read_run("dance", folder)
+
+
+@pytest.mark.parametrize("name", ["window", "seconds"])
+def test_clips_too_short_to_be_measured_are_one_line(name):
+    with pytest.raises(UserError, match=rf"evaluate_dance\.{name}: input should be greater"):
+        measuring.main(composed("dance", f"evaluate_dance.{name}=0.01"))
 
 
 def test_a_truth_that_is_none_is_one_line(tmp_path):

@@ -27,6 +27,13 @@ def test_feet_that_slide_are_measured_in_centimetres_a_second():
     assert feet.footing(swinging.standing(60), 30).skate == 0
 
 
+def test_feet_that_tremble_slide_as_much_whatever_the_rate_of_the_clip():
+    trembling = sliding(0.1, 120, swinging.FEET, 241)
+    trembling[::2, swinging.FEET, 0] += 0.002  # back at the next frame: 24 cm/s at 120 frames a second
+    found = [feet.footing(trembling[:: 120 // fps], fps).skate for fps in (30, 60, 120)]
+    assert found == pytest.approx([10, 10, 10])
+
+
 def test_a_foot_that_turns_on_its_ball_or_is_lifted_does_not_slide():
     turning = sliding(0.4, 30, [LEFT[0]])
     lifted = sliding(2.0, 30, LEFT)

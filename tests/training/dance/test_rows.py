@@ -33,6 +33,13 @@ def test_clips_are_the_held_out_dances_cut_with_the_beats_that_fall_into_them(pa
     assert len(clips[0].others) == 2
 
 
+def test_each_song_is_as_often_another_song_as_any(tmp_path):
+    swinging.write_pack(tmp_path / "dances", held_out=4)
+    found = rows.clips(dancepacks.read(tmp_path / "dances"), "test", 4.0, 1, {})
+    gaps = [round(30 * clip.others[0][1]) for clip in found]
+    assert gaps == [18, 20, 22, 16]  # of songs 3, 4, 5 and, after the last, 2
+
+
 def test_known_beats_go_before_tracked_ones(pack):
     found = rows.clips(pack, "test", 4.0, 1, {"song4": np.array([0.5, 3.9, 4.2])})
     np.testing.assert_allclose(found[0].beats, [0.5, 3.9])

@@ -20,7 +20,7 @@ from inference.motion.contacts import CONTACT_JOINTS, STANDING
 from training.dance.metrics import sampling
 
 Mode = Literal["legacy", "corrected"]
-FPS = 30  # of the published figures
+FPS = 30  # of the published figures; the faster feet are looked at, the more of their trembling counts as sliding
 PERCENTILE = 95
 SCALE = 1e4
 UP, FLAT = 1, [0, 2]
@@ -59,27 +59,27 @@ def pfc(positions: np.ndarray, fps: float, mode: Mode) -> float | None:
 
 
 def footing(positions: np.ndarray, fps: float) -> Footing:
-    """Say how a clip [T, 24, 3] stands on the floor at y = 0."""
-    positions = sampling.checked(positions)
+    """Say how a clip [T, 24, 3] stands on the floor at y = 0, at 30 frames a second."""
+    positions = sampling.resampled(positions, fps, FPS)
     over = positions[:, list(CONTACT_JOINTS), UP] - STANDING
     deep = (-over.min(1)).clip(0)
     others = np.delete(positions[:, :, UP], CONTACT_JOINTS, axis=1).min(1)
     return Footing(
-        skate=skate(positions, fps),
+        skate=skate(positions),
         penetration=float(deep.mean() * 100),
         sunk=float((deep > DEEP).mean()),
         floating=float(np.minimum(over.min(1), others).clip(0).mean() * 100),
     )
 
 
-def skate(positions: np.ndarray, fps: float) -> float | None:
+def skate(positions: np.ndarray) -> float | None:
     """Give how fast feet slide, cm/s, averaged by the weight they seem to bear; None if they never touch the floor.
 
-    A joint bears 2 - 2^(height / `BEARS`), between 0 and 1. Of a foot the slower of the joints that bear counts: one
-    turns on the ball, and rolls over the heel, without sliding.
+    Positions are at 30 frames a second. A joint bears 2 - 2^(height / `BEARS`), between 0 and 1. Of a foot the slower
+    of the joints that bear counts: one turns on the ball, and rolls over the heel, without sliding.
     """
     feet = positions[:, list(CONTACT_JOINTS)]
-    speed = np.linalg.norm(np.diff(feet, axis=0)[:, :, FLAT], axis=2) * fps
+    speed = np.linalg.norm(np.diff(feet, axis=0)[:, :, FLAT], axis=2) * FPS
     height = (feet[:, :, UP] - STANDING).clip(0)
     bears = (2 - 2 ** (height / BEARS)).clip(0, 1)
     bears = np.minimum(bears[1:], bears[:-1])
