@@ -20,6 +20,7 @@ from inference.networks.dance import DanceConfig, Denoiser
 from preprocessing import dancepacks
 from preprocessing.dancepacks import Dances, Reject
 from tests.training.dance import swinging
+from training import finished
 from training.dance import data as windows
 from training.dance import describing, exhibits
 from training.report import __main__ as report
@@ -87,7 +88,7 @@ def write_bundle(folder: Path, run: Path, pack: Dances) -> None:
     torch.manual_seed(0)
     network = Denoiser(SHAPE)
     windows.measure(network, pack, windows.danced(pack, "train", 32), False)
-    trained = describing.Trained(network.eval(), describing.read(run / "run.json"), "0" * 64)
+    trained = describing.Trained(network.eval(), finished.about(run / "run.json", describing.Run, ""), "0" * 64)
     manifest = describing.describe("dance", "1.0", False, trained, pack, Path("nowhere"))
     golden = exhibits.answered(network, exhibits.Drawn(count=1, seed=1))
     preview = io.BytesIO()
