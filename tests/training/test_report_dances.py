@@ -254,7 +254,7 @@ def test_the_page_begins_with_dancers_and_loads_nothing(dancing):
 
 def test_the_bundle_shows_its_card_and_its_preview(dancing):
     card = dict(dancing.exported.card)
-    assert card["licence"] == "weights Apache-2.0; code Apache-2.0; trained on unstated (6)"
+    assert card["licence"] == "weights Apache-2.0; code Apache-2.0; trained on not stated (6)"
     assert (card["runs"], card["a toy"]) == ("weights in float32", "yes, of the rendered demo world")
     assert decoded(dancing.exported.preview).getpixel((0, 0))[2] > 150
 

@@ -159,12 +159,12 @@ def parts(dances: Dances) -> str:
 
 def genres(dances: Dances, most: int) -> list[dict]:
     """Count dances by genre and part, with the tempi of their songs; beyond `most` genres they are one row."""
-    named = Counter(dance.genre or "unstated" for dance in dances.dances).most_common()
+    named = Counter(dance.genre or "not stated" for dance in dances.dances).most_common()
     told = {name: name for name, _ in named[:most]}
     rest = f"and {len(named) - most} more"
     groups: dict[str, list[Dance]] = {}
     for dance in sorted(dances.dances, key=lambda dance: dance.genre or "~"):
-        groups.setdefault(told.get(dance.genre or "unstated", rest), []).append(dance)
+        groups.setdefault(told.get(dance.genre or "not stated", rest), []).append(dance)
     tempi = {song.song: song.tempo for song in dances.songs}
     return [row(name, of, tempi) for name, of in sorted(groups.items(), key=lambda group: group[0] == rest)]
 
@@ -185,7 +185,7 @@ def row(genre: str, dances: list[Dance], tempi: dict[str, float | None]) -> dict
 
 def licences(dances: Dances) -> list[dict]:
     """Count dances by licence and consent, the most frequent first."""
-    counted = Counter((dance.licence or "unstated", dance.consent or "unstated") for dance in dances.dances)
+    counted = Counter((dance.licence or "not stated", dance.consent or "not stated") for dance in dances.dances)
     return [{"licence": key[0], "consent": key[1], "dances": count} for key, count in counted.most_common()]
 
 

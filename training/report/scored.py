@@ -45,7 +45,7 @@ GROUPS = {
         "features.corrected.fid_k": Column(
             "FID_k", "{:,.1f}", LESS,
             "How far their movement is from that of the training dances. The floor is what as many true dances get: "
-            "nobody is nearer than by luck.",
+            "what stands there cannot be told from them.",
         ),
         "features.corrected.fid_g": Column("FID_g", "{:,.1f}", LESS, "The same of the poses that they take."),
         "features.corrected.kid_k": Column("KID_k", "{:,.2f}", ZERO, "As FID_k, without its bias of few samples."),
