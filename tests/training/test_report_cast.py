@@ -24,7 +24,8 @@ from training.report.settings import Settings
 CONFIG = GeneratorConfig(height=16, width=8, channel_base=64, channel_max=8, z_dim=8, w_dim=8)
 SETTINGS = Settings(
     corpora={"fashion": "models"}, pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=5, truncation=0.7,
-    samples=2, sample_edge=64, mixed=3, directions=2, sigmas=[-1, 0, 2], nearest=1, dances=1, films={"count": 1, "seconds": 1},
+    samples=2, sample_edge=64, mixed=3, directions=2, sigmas=[-1, 0, 2], nearest=1,
+    dances=1, films={"count": 1, "seconds": 1},
 )  # fmt: skip
 
 

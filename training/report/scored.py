@@ -35,9 +35,9 @@ GROUPS = {
         "feet.pfc": Column(
             "PFC", "{:,.2f}", LESS, "Acceleration that no standing foot explains. Whoever hardly moves has little, too."
         ),
-        "feet.penetration_cm": Column("in the floor, cm", "{:.1f}", LESS, "How deep the lowest joint is under it."),
+        "feet.penetration_cm": Column("sunk, cm", "{:.1f}", LESS, "How deep the lowest joint is in the floor."),
         "faults.freeze": Column("frozen", "{:.1%}", TRUTH, "Share of time in which hardly anything moves."),
-        "faults.loop": Column("danced again", "{:.1%}", TRUTH, "Share of time that repeats what was danced before."),
+        "faults.loop": Column("repeated", "{:.1%}", TRUTH, "Share of time that repeats what was danced before."),
         "faults.jerk": Column("jerk, m/s³", "{:,.0f}", TRUTH, "Far above the truth trembles, far below floats."),
         "faults.speed": Column("speed, m/s", "{:.2f}", TRUTH, "Mean over joints: is it danced, or stood?"),
     },
