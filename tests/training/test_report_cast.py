@@ -110,7 +110,7 @@ def test_the_commands_on_the_page_make_such_pictures(shown, data, tmp_path, monk
 def test_the_card_says_whose_and_which_it_is(shown, data):
     card = dict(shown.card)
     assert card["sha256"] == bundles.load(data / "fashion").sha256
-    assert card["licence"].endswith("training pictures CC0-1.0 (3), CC-BY-4.0 (1)")
+    assert card["licence"].endswith("trained on CC0-1.0 (3), CC-BY-4.0 (1)")
 
 
 def test_where_no_bundle_is_there_are_no_people(tmp_path, data):

@@ -62,7 +62,7 @@ def cast(folder: Path, metrics: Path, pack: Path, settings: Settings) -> Cast | 
         sigmas=[f"{sigmas:+g}" if sigmas else "0" for sigmas in settings.sigmas],
         slider_seed=SLIDER_SEED,
         nearest=nearest_training(avatars, metrics, pack, settings),
-        card=card(bundle, pictures(bundle)),
+        card=card(bundle, shape(bundle)),
         name=bundle.name,
         sha256=bundle.sha256,
         made=bundle.manifest["created"],
@@ -151,6 +151,6 @@ def of_class(avatars: Avatars, seed: int) -> Avatars:
     return Avatars(avatars.bundle, label=seed % classes) if classes else avatars
 
 
-def pictures(bundle: Bundle) -> tuple[str, str]:
+def shape(bundle: Bundle) -> tuple[str, str]:
     network = bundle.manifest["network"]
     return "pictures", f"{network['width']}x{network['height']} pixels, weights in {bundle.manifest['precision']}"

@@ -31,13 +31,11 @@ CHARTS = {
         "Loss": LOSSES,
         "Error of the joints, cm": {"held out": "held_out_cm"},
         "What the loss is made of": {"vectors": "vectors", "velocity": "velocity", "joints": "joints", "feet": "feet"},
-        "Norm of the gradient": {"gradient": "gradient"},
     },
     "dance_gan": {
         "Loss": LOSSES,
         "What the loss is made of": {"vectors": "vectors", "velocity": "velocity", "feet": "feet"},
         "Adversaries": {"adversarial": "adversarial", "discriminator": "discriminator"},
-        "Norm of the gradient": {"gradient": "gradient"},
     },
 }
 TITLES = {"dance": "The network that dances", "dance_gan": "The baseline: a GAN that dances"}
