@@ -93,7 +93,7 @@ def test_the_page_loads_nothing(page):
 
 def test_the_page_begins_with_people_of_each_kind_and_the_command_that_makes_them(page):
     walls = re.findall(r'<section class="meet" id="meet-(\w+)">(.*?)</section>', page, re.DOTALL)
-    assert [name for name, _ in walls] == ["portrait", "fullbody", "fashion", "talks"]
+    assert [name for name, _ in walls] == ["portrait", "fullbody", "fashion", "talks", "dances"]
     for name, wall in walls[:3]:
         seeds = [int(seed) for seed in re.findall(r'<button type="button" value="(\d+)"', wall)]
         assert seeds == list(range(1, len(seeds) + 1))

@@ -17,6 +17,7 @@ from training.report import plots
 from training.report.cast import Cast
 from training.report.cleaning import Cleaning
 from training.report.pictures import inline
+from training.report.talks import Strip, Talking
 from training.report.trained import Training
 
 PICTURE = inline(np.zeros((8, 8, 3), np.uint8))
@@ -35,7 +36,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory) -> webdriver.Chrome:
-    """A page of one corpus with four people and three grids of samples."""
+    """A page of one corpus with four people and three grids of samples, and of talks, whose section has no command."""
     people = [{"seed": seed, "picture": PICTURE} for seed in (1, 2, 3, 4)]
     command = {"generate": "dramatis generate --bundle portrait --seeds 1-4 --out a.png", "mix": "", "edit": ""}
     cast = Cast(**blank(Cast) | {"people": people, "width": 8, "height": 8, "commands": command})
@@ -43,7 +44,9 @@ def page(browser, tmp_path_factory) -> webdriver.Chrome:
     training = Training(**blank(Training) | {"samples": samples})
     corpus = report.Corpus("portrait", "portraits", Cleaning(**blank(Cleaning)), cast, training, None)
     file = tmp_path_factory.mktemp("page") / "index.html"
-    file.write_text(report.page([corpus], "demo", "tiny"))
+    strip = Strip("안녕", "s", [("true", PICTURE)], PICTURE, 5, [])
+    talking = Talking(**blank(Talking) | {"strips": [strip], "mouths": None, "published": None, "experts": None})
+    file.write_text(report.page([corpus], "demo", "tiny", talking))
     browser.get(file.as_uri())
     return browser
 

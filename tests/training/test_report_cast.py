@@ -25,6 +25,7 @@ CONFIG = GeneratorConfig(height=16, width=8, channel_base=64, channel_max=8, z_d
 SETTINGS = Settings(
     corpora={"fashion": "models"}, pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=5, truncation=0.7,
     samples=2, sample_edge=64, mixed=3, directions=2, sigmas=[-1, 0, 2], nearest=1,
+    dances=1, films={"count": 1, "seconds": 1},
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_the_commands_on_the_page_make_such_pictures(shown, data, tmp_path, monk
 def test_the_card_says_whose_and_which_it_is(shown, data):
     card = dict(shown.card)
     assert card["sha256"] == bundles.load(data / "fashion").sha256
-    assert card["licence"].endswith("training pictures CC0-1.0 (3), CC-BY-4.0 (1)")
+    assert card["licence"].endswith("trained on CC0-1.0 (3), CC-BY-4.0 (1)")
 
 
 def test_where_no_bundle_is_there_are_no_people(tmp_path, data):

@@ -14,6 +14,7 @@ from training.report.settings import Settings
 SETTINGS = Settings(
     corpora={"portrait": "portraits"}, pairs=1, rejects_a_reason=1, sources=1, thumbnail=16, avatars=2, truncation=0.7,
     samples=3, sample_edge=64, mixed=2, directions=2, sigmas=[-1, 1], nearest=1,
+    dances=1, films={"count": 1, "seconds": 1},
 )  # fmt: skip
 STARTED = {
     "kind": "starter", "name": "portrait", "sha256": "ab" * 32, "loaded": ["a", "b"],

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydantic
 from torch import nn
 
 from inference import golden
-from inference.errors import UserError
 from inference.manifest import DANCE_FPS
 from preprocessing.dancepacks import SPLITS, Dances
-from training import provenance, shipping
+from training import finished, provenance, shipping
 
-KINDS = ("dance", "dance_gan")  # of runs, and of the networks that bundles hold
 # The figures that a bundle repeats, of all that an evaluation finds.
 SHOWN = (
     "beats precision", "beats recall", "beats f1", "beats f1_over_chance", "features corrected fid_k",
@@ -24,30 +21,11 @@ SHOWN = (
 )  # fmt: skip
 
 
-class Data(pydantic.BaseModel, extra="allow"):
-    fingerprint: str
-
-
-class Run(pydantic.BaseModel):
+class Run(finished.About):
     """What the export reads of run.json."""
 
     run: str
-    corpus: str
-    world: str
-    profile: str
-    steps: int
-    seconds: float
-    device: str
-    torch: str | None = None
-    data: Data
     genres: list[str]
-    started_from: dict | None
-    command: str
-    settings: dict
-    licence: str
-    commercial: bool
-    git: Any = None
-    finished: str = ""  # UTC
 
 
 @dataclass(frozen=True)
@@ -66,23 +44,6 @@ class Trained:
     def shape(self) -> dict[str, Any]:
         """The network as a manifest holds it."""
         return {"kind": self.run.run, **dataclasses.asdict(self.network.config)}
-
-
-def read(path: Path) -> Run:
-    """Read a run.json; else `UserError`."""
-    try:
-        run = Run.model_validate(json.loads(path.read_bytes()))
-    except OSError:
-        raise UserError(f"{path} is not there: run python -m training.train run=dance corpus=dances first") from None
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg'].lower()}: train anew") from None
-    except ValueError:
-        raise UserError(f"{path} is no JSON: train anew") from None
-    if run.run not in KINDS:
-        raise UserError(f"{path} is of run={run.run}, and one of {' or '.join(KINDS)} was expected")
-    return run
 
 
 def describe(name: str, version: str, half: bool, trained: Trained, dances: Dances, metrics: Path) -> dict:
@@ -123,7 +84,6 @@ def _units(network: nn.Module, what: str) -> dict[str, Any]:
 
 def _provenance(trained: Trained, dances: Dances) -> dict:
     run = trained.run
-    started = run.started_from and {key: run.started_from.get(key) for key in ("kind", "name", "sha256", "licence")}
     return {
         "git": provenance.revision(),
         "trained_at": run.git,
@@ -132,7 +92,7 @@ def _provenance(trained: Trained, dances: Dances) -> dict:
         "steps": run.steps,
         "seconds": run.seconds,
         "device": run.device,
-        "started_from": started,
+        "started_from": run.started,
         "read_from": {"kind": "run", "sha256": trained.sha256},
         "command": run.command,
     }

@@ -19,7 +19,7 @@ from inference.errors import UserError, one_line
 from preprocessing import dancepacks
 from preprocessing.dancepacks import Dances
 from scraping import stage
-from training import card, shipping, sources, translating, watching
+from training import card, finished, shipping, sources, translating, watching
 from training.dance import describing, exhibits
 from training.dance.describing import Trained
 
@@ -59,7 +59,7 @@ def main(config: DictConfig) -> None:
 
 def of_run(kind: str, folder: Path, world: str) -> Trained:
     """Read what a training left: all of its network, finite, and of this world."""
-    run = describing.read(folder / "run.json")
+    run = finished.about(folder / "run.json", describing.Run, f"run={kind} corpus=dances")
     if run.run != kind:
         raise UserError(f"{folder} is of run={run.run}: export it with run={run.run}, or name a run of {kind}")
     if run.world != world:

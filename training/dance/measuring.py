@@ -7,15 +7,12 @@ training.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from omegaconf import DictConfig
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from inference import bundle, devices
@@ -25,10 +22,12 @@ from inference.networks.dance_gan import Composer, ComposerConfig
 from preprocessing import dancepacks
 from preprocessing.dancepacks import Dances
 from scraping import stage
+from training import finished
 from training.dance import rows, scoring
 from training.dance.metrics import beats
 from training.dance.rows import Clip
 from training.dance.scoring import Scored
+from training.finished import Run
 
 DATA = Path("data")
 OURS = "this run"
@@ -59,26 +58,6 @@ class Settings(stage.Settings):
     seed: int = Field(ge=0)
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished training."""
-
-    network: nn.Module
-    about: dict  # run.json
-
-    @property
-    def genres(self) -> list[str]:
-        return self.about.get("genres", [])
-
-    @property
-    def trained_on(self) -> str:
-        return self.about["data"]["fingerprint"]
-
-    @property
-    def described(self) -> dict:
-        return {"run": self.about["run"], "steps": self.about["steps"], "trained_on": self.trained_on}
-
-
 def main(config: DictConfig) -> None:
     """Measure the run of a composed config."""
     key = f"evaluate_{config.run}"
@@ -100,7 +79,7 @@ def measure(run: Run, dances: Dances, clips: list[Clip], settings: Settings) -> 
     way = scoring.Measure(settings.window, settings.floor_draws, settings.draws, settings.seed)
     true = scoring.truth(dances, way)
     asked, seeds = rows.Asked(settings.steps, settings.guidance, settings.genre), settings.seeds
-    dancer = rows.Dancer(_ready(run.network, settings), run.genres, asked)
+    dancer = rows.Dancer(_ready(run.network, settings), genres_of(run), asked)
     ours = scoring.score(rows.danced(OURS, dancer, seeds), clips, way)
     locked = scoring.score(rows.locked(f"{OURS}, feet locked", dancer, seeds), clips, way)
     shuffled = scoring.shuffled(ours, "the same dances, scored against the beats of other songs")
@@ -109,7 +88,7 @@ def measure(run: Run, dances: Dances, clips: list[Clip], settings: Settings) -> 
         about = "as the network dances"
         if other.trained_on != dances.fingerprint:
             about += f", trained on other dances than these ({other.trained_on})"
-        theirs = rows.Dancer(_ready(other.network, settings), other.genres, asked)
+        theirs = rows.Dancer(_ready(other.network, settings), genres_of(other), asked)
         others.append(scoring.score(rows.danced(name, theirs, seeds, about), clips, way))
     unlearned = [scoring.score(row, clips, way) for row in rows.unlearned(dances, seeds)]
     table: list[Scored] = [ours, locked, *others, shuffled, *unlearned]
@@ -136,21 +115,11 @@ def beside(settings: Settings) -> dict[str, Run]:
 def read_run(run: str, folder: Path) -> Run:
     """Read what a run says of itself and its network."""
     network, kind, shape = NETWORKS[run]
-    about_path, weights_path = folder / "run.json", folder / f"{network}.safetensors"
-    for path in (about_path, weights_path):
-        if not path.exists():
-            raise UserError(f"{path} is not there: run python -m training.train run={run} corpus=dances first")
-    try:
-        about = json.loads(about_path.read_text())
-        built = kind(shape(**about["network"]))
-        built.load_state_dict(load_file(weights_path))
-        run = Run(built, about)
-        run.described  # noqa: B018 (what is missing is found here)
-    except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(
-            f"{folder} holds no whole run ({type(error).__name__}: {one_line(error)}): train anew"
-        ) from None
-    return run
+    return finished.read(folder, network, lambda told: kind(shape(**told)), f"run={run} corpus=dances")
+
+
+def genres_of(run: Run) -> list[str]:
+    return run.about.get("genres", [])
 
 
 def read_truth(path: Path, dances: Dances) -> dict[str, np.ndarray]:

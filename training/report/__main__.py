@@ -8,16 +8,18 @@ Reads `data/` only. Every figure on the page names the file it was read from and
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 from omegaconf import DictConfig
 
 from inference.errors import UserError
 from scraping import stage
-from training.report import changes, curves, plots, talks
+from training.report import changes, curves, dances, plots, talks
 from training.report.cast import Cast, cast
 from training.report.changes import Change
 from training.report.cleaning import Cleaning, cleaning
+from training.report.dances import Dancing
 from training.report.measured import Measured, measured
 from training.report.settings import Settings
 from training.report.talks import Talking
@@ -25,6 +27,7 @@ from training.report.trained import Training, training
 
 DATA = Path("data")
 OUT = DATA / "report"
+Branch = TypeVar("Branch", Talking, Dancing)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Corpus:
 def gather(settings: Settings, options: str) -> list[Corpus]:
     """Gather the corpora that were cleaned and measured, in the order of the config."""
     there = [name for name in settings.corpora if (DATA / "metrics" / name / "cleaning.json").exists()]
-    if not there and not any((DATA / "metrics" / talks.CORPUS).glob("*.json")):
+    branches = [DATA / "metrics" / talks.CORPUS / "*.json", DATA / "processed" / dances.CORPUS / "pack.json"]
+    if not there and not any(any(path.parent.glob(path.name)) for path in branches):
         raise UserError(
             f"data/metrics has none of {', '.join(settings.corpora)}: run `dvc repro` or `make repro` first"
         )
@@ -63,7 +67,7 @@ def corpus(name: str, settings: Settings, options: str) -> Corpus:
     )
 
 
-def figures(corpora: list[Corpus], talking: Talking | None = None) -> dict[str, dict]:
+def figures(corpora: list[Corpus], talking: Talking | None = None, dancing: Dancing | None = None) -> dict[str, dict]:
     """Give what figures.json holds: by corpus, what the next report compares itself with."""
     return {
         one.name: {
@@ -76,7 +80,7 @@ def figures(corpora: list[Corpus], talking: Talking | None = None) -> dict[str, 
             },
         }
         for one in corpora
-    } | ({talks.CORPUS: {"talks": talking.digest}} if talking else {})
+    } | {name: {name: branch.digest} for name, branch in ((talks.CORPUS, talking), (dances.CORPUS, dancing)) if branch}
 
 
 def compared(one: Corpus, before: dict, now: dict) -> Corpus:
@@ -91,7 +95,20 @@ def compared(one: Corpus, before: dict, now: dict) -> Corpus:
     )
 
 
-def page(corpora: list[Corpus], world: str, profile: str, talking: Talking | None = None) -> str:
+def branched(name: str, branch: Branch | None, before: dict, now: dict) -> Branch | None:
+    """Put beside a branch what the previous report said of it, if it spoke of it at all."""
+    if branch is None or name not in before:
+        return branch
+    return replace(branch, changes=changes.changes(before[name], now[name]))
+
+
+def page(
+    corpora: list[Corpus],
+    world: str,
+    profile: str,
+    talking: Talking | None = None,
+    dancing: Dancing | None = None,
+) -> str:
     """Fill the template."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
@@ -100,6 +117,7 @@ def page(corpora: list[Corpus], world: str, profile: str, talking: Talking | Non
     return environment.get_template("page.html").render(
         corpora=corpora,
         talking=talking,
+        dancing=dancing,
         frame=curves,
         world=world,
         profile=profile,
@@ -112,15 +130,16 @@ def page(corpora: list[Corpus], world: str, profile: str, talking: Talking | Non
 def main(config: DictConfig) -> None:
     settings = stage.settings(config, "report", Settings)
     with stage.work("report", "all", config.world, stage.fingerprint(stage.code_version())) as folder:
-        corpora = gather(settings, f"world={config.world} profile={config.profile}")
-        talking = talks.talking(DATA, f"world={config.world} profile={config.profile}")
-        now = figures(corpora, talking)
+        options = f"world={config.world} profile={config.profile}"
+        corpora = gather(settings, options)
+        talking, dancing = talks.talking(DATA, options), dances.dancing(DATA, options, settings)
+        now = figures(corpora, talking, dancing)
         before = changes.remember(folder.parent / f"figures-{config.profile}.json", now) or {}
         corpora = [compared(one, before, now) for one in corpora]
-        if talking and talks.CORPUS in before:
-            talking = replace(talking, changes=changes.changes(before[talks.CORPUS], now[talks.CORPUS]))
+        talking, dancing = branched(talks.CORPUS, talking, before, now), branched(dances.CORPUS, dancing, before, now)
         built = folder / "out"
-        stage.write_atomically(built / "index.html", page(corpora, config.world, config.profile, talking).encode())
+        written = page(corpora, config.world, config.profile, talking, dancing)
+        stage.write_atomically(built / "index.html", written.encode())
         stage.write_atomically(built / "figures.json", (json.dumps(now, indent=2) + "\n").encode())
         stage.write_atomically(built / "plots.html", plots.frame().encode())
         stage.publish(built, OUT)

@@ -13,6 +13,7 @@ from inference.avatars import Avatars
 from inference.bundle import Bundle
 from inference.errors import UserError
 from preprocessing import packing
+from training.report.card import card
 from training.report.pictures import inline
 from training.report.settings import Settings
 
@@ -61,7 +62,7 @@ def cast(folder: Path, metrics: Path, pack: Path, settings: Settings) -> Cast | 
         sigmas=[f"{sigmas:+g}" if sigmas else "0" for sigmas in settings.sigmas],
         slider_seed=SLIDER_SEED,
         nearest=nearest_training(avatars, metrics, pack, settings),
-        card=card(bundle),
+        card=card(bundle, shape(bundle)),
         name=bundle.name,
         sha256=bundle.sha256,
         made=bundle.manifest["created"],
@@ -150,18 +151,6 @@ def of_class(avatars: Avatars, seed: int) -> Avatars:
     return Avatars(avatars.bundle, label=seed % classes) if classes else avatars
 
 
-def card(bundle: Bundle) -> list[tuple[str, str]]:
-    """Tell what a user of the bundle must know: (label, value)."""
-    manifest, made, licences = bundle.manifest, bundle.manifest["provenance"], bundle.manifest["licences"]
-    network, git = manifest["network"], made["git"]
-    data = ", ".join(f"{licence} ({count})" for licence, count in licences["data"].items())
-    return [
-        ("bundle", " ".join([manifest["name"], manifest["version"], manifest["created"]])),
-        ("sha256", bundle.sha256),
-        ("pictures", f"{network['width']}x{network['height']} pixels, weights in {manifest['precision']}"),
-        ("licence", f"weights {licences['weights']}; code {licences['code']}; training pictures {data}"),
-        ("commercial use", "allowed" if manifest["commercial"] else "not allowed"),
-        ("a toy", "yes, of the rendered demo world" if manifest["demo"] else "no"),
-        ("made by", f"{made['command']}, git {git['revision'][:12] if git else 'unknown'}"),
-        ("described in", f"{bundle.folder}/README.md"),
-    ]
+def shape(bundle: Bundle) -> tuple[str, str]:
+    network = bundle.manifest["network"]
+    return "pictures", f"{network['width']}x{network['height']} pixels, weights in {bundle.manifest['precision']}"

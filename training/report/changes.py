@@ -22,6 +22,9 @@ COMPARED = (
     ("AUC of the expert", ("talks", "auc"), 1),
     ("LSE-D of the mouths, by the expert", ("talks", "lse_d"), -1),
     ("correlation of the opening with the truth", ("talks", "opening"), 1),
+    ("F1 over chance of the dances' beats", ("dances", "f1_over_chance"), 1),
+    ("skating of the dances, cm/s", ("dances", "skate"), -1),
+    ("FID_k of the dances", ("dances", "fid_k"), -1),
 )
 SAME = 1e-9
 

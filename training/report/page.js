@@ -1,6 +1,6 @@
 // People that are chosen go into the command below them; without this script the command makes all of them.
-for (const meet of document.querySelectorAll(".meet")) {
-  const command = meet.querySelector("code"), copy = meet.querySelector(".command button"), all = command.textContent;
+for (const copy of document.querySelectorAll(".meet .command button")) {
+  const meet = copy.closest(".meet"), command = meet.querySelector(".command code"), all = command.textContent;
   meet.addEventListener("click", ({target}) => {
     const person = target.closest(".wall button");
     if (!person) return;

@@ -5,6 +5,11 @@ from pydantic import Field
 from scraping import stage
 
 
+class Films(stage.Settings):
+    count: int = Field(ge=0)  # of held-out songs
+    seconds: float = Field(gt=0)  # of each
+
+
 class Settings(stage.Settings):
     """The stage's settings."""
 
@@ -21,3 +26,5 @@ class Settings(stage.Settings):
     directions: int = Field(ge=1, le=16)
     sigmas: list[float]  # columns of the slider sheets
     nearest: int = Field(ge=0)  # avatars shown beside their nearest training pictures
+    dances: int = Field(ge=1)  # true ones shown as a row of poses
+    films: Films

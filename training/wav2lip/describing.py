@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydantic
+from pydantic import Field
 from torch import Tensor, nn
 
 from inference.networks.wav2lip import EDGE, Generator, SyncNet, Wav2LipConfig
 from preprocessing.talkpacks import FPS, SPLITS, Talks
-from training import provenance, shipping
+from training import finished, provenance, shipping
 from training.sources import Source
 
 BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
@@ -37,31 +37,12 @@ KINDS = {
 }
 
 
-class Data(pydantic.BaseModel, extra="allow"):
-    fingerprint: str
-
-
-class Run(pydantic.BaseModel):
+class Run(finished.About):
     """What the export reads of run.json."""
 
-    corpus: str
-    world: str
-    profile: str
-    steps: int
-    seconds: float
-    device: str
-    torch: str | None = None
-    data: Data
     mel: dict
     expert: dict | None = None  # of a generator: name, sha256, licence, .. of who taught it
-    frozen: list[str] = []
-    started_from: dict | None
-    command: str
-    settings: dict
-    licence: str
-    commercial: bool
-    git: Any = None
-    finished: str = ""  # UTC
+    frozen: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -140,7 +121,6 @@ def _provenance(trained: Trained, talks: Talks | None) -> dict:
     run = trained.run
     if run is None:
         return {"git": provenance.revision(), "steps": None, "read_from": read}
-    started = run.started_from and {key: run.started_from.get(key) for key in ("kind", "name", "sha256", "licence")}
     return {
         "git": provenance.revision(),
         "trained_at": run.git,
@@ -149,7 +129,7 @@ def _provenance(trained: Trained, talks: Talks | None) -> dict:
         "steps": run.steps,
         "seconds": run.seconds,
         "device": run.device,
-        "started_from": started,
+        "started_from": run.started,
         "frozen": run.frozen,
         "read_from": read,
         "command": run.command,

@@ -4,7 +4,6 @@ The weights are read back as they are stored, and everything else in the bundle 
 answers, the ONNX file and how far it is from torch, the preview. The same run gives the same bytes.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from inference.networks.wav2lip import Wav2LipConfig
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Clip, Talks
 from scraping import stage
-from training import card, shipping, translating, watching
+from training import card, finished, shipping, translating, watching
 from training.wav2lip import describing, exhibits, graphs, reference, starting
 from training.wav2lip.describing import KINDS, Kind, Run, Trained
 
@@ -74,16 +73,10 @@ def main(config: DictConfig) -> None:
 def of_run(kind: Kind, folder: Path, world: str) -> Trained:
     """Read what a training left: all of its network, finite, and of this world."""
     path = folder / "run.json"
-    if not path.exists():
-        raise UserError(f"{path} is not there: run python -m training.train run={kind.kind} corpus=talks first")
+    run = finished.about(path, Run, f"run={kind.kind} corpus=talks")
     try:
-        about = json.loads(path.read_bytes())
-        run, network = Run.model_validate(about), kind.build(Wav2LipConfig(**about["network"]))
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{path}: {where}: {first['msg'].lower()}: train anew") from None
-    except (ValueError, TypeError, KeyError) as error:
+        network = kind.build(Wav2LipConfig(**run.network))
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path}: network: {one_line(error, 120)}: train anew") from None
     if run.world != world:
         raise UserError(f"{path} was trained in world={run.world}, not in {world}: train anew or export with its world")

@@ -7,28 +7,27 @@ talks is read here and by no training.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from omegaconf import DictConfig
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from inference import bundle, devices
-from inference.errors import UserError, one_line
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from preprocessing import talkpacks
 from preprocessing.talkpacks import Talks
 from scraping import stage
+from training import finished
+from training.finished import Run
 from training.metrics import mouthtruth
 from training.wav2lip import drawing, filmed, listening, strips
 
 DATA = Path("data")
 OURS, STARTER, UNTRAINED = "this run", "starter", "untrained"
+NETWORKS = {"syncnet": ("expert", SyncNet), "wav2lip": ("generator", Generator)}
 
 
 class Settings(stage.Settings):
@@ -55,22 +54,6 @@ class GeneratorSettings(Settings):
     strips: strips.Settings
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished training."""
-
-    network: nn.Module
-    about: dict  # run.json
-
-    @property
-    def described(self) -> dict:
-        return {
-            "run": self.about["run"],
-            "steps": self.about["steps"],
-            "trained_on": self.about["data"]["fingerprint"],
-        }
-
-
 def main(config: DictConfig) -> None:
     """Measure the run of a composed config: data/runs, packs, starters and data/truth -> data/metrics."""
     key = f"evaluate_{config.run}"
@@ -86,7 +69,7 @@ def measure_expert(config: DictConfig, settings: ExpertSettings, folder: Path) -
     """Measure the expert of a run beside its starter and one that learned nothing."""
     corpus = config.corpus
     talks = talkpacks.read(DATA / "interim" / corpus)
-    run = read_run(DATA / "runs" / settings.name, "expert", SyncNet)
+    run = read_run("syncnet", DATA / "runs" / settings.name)
     starter = read_starter(DATA / "starters" / "syncnet", "sync")
     torch.manual_seed(settings.seed)
     untrained = _ready(SyncNet(run.network.config), settings)
@@ -105,7 +88,7 @@ def measure_generator(config: DictConfig, settings: GeneratorSettings, folder: P
     """Measure the generator of a run beside its starter and what no generator made."""
     corpus = config.corpus
     talks = talkpacks.read(DATA / "processed" / corpus)
-    run = read_run(DATA / "runs" / settings.name, "generator", Generator)
+    run = read_run("wav2lip", DATA / "runs" / settings.name)
     starter = read_starter(DATA / "starters" / "lipsync", "lipsync")
     expert = bundle.load(Path(settings.expert)).require("sync")
     truths = mouthtruth.read(DATA / "truth" / corpus / "truth.json")
@@ -175,23 +158,10 @@ def nothing(talks: Talks) -> dict | None:
     return {"measured": False, "why": f"none of the {len(talks.clips)} clips is held out as `test`", "rows": []}
 
 
-def read_run(folder: Path, network: str, kind: Callable[[Wav2LipConfig], nn.Module]) -> Run:
+def read_run(run: str, folder: Path) -> Run:
     """Read what a run says of itself and its network."""
-    about_path, weights_path = folder / "run.json", folder / f"{network}.safetensors"
-    for path in (about_path, weights_path):
-        if not path.exists():
-            run = "syncnet" if network == "expert" else "wav2lip"
-            raise UserError(f"{path} is not there: run python -m training.train run={run} corpus=talks first")
-    try:
-        about = json.loads(about_path.read_text())
-        built = kind(Wav2LipConfig(**about["network"]))
-        built.load_state_dict(load_file(weights_path))
-        run = Run(built, about)
-        run.described  # noqa: B018 (what is missing is found here)
-    except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        why = one_line(error)
-        raise UserError(f"{folder} holds no whole run ({type(error).__name__}: {why}): train anew") from None
-    return run
+    network, kind = NETWORKS[run]
+    return finished.read(folder, network, lambda told: kind(Wav2LipConfig(**told)), f"run={run} corpus=talks")
 
 
 def read_starter(folder: Path, task: str) -> bundle.Bundle | None:

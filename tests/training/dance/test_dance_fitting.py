@@ -2,11 +2,7 @@
 
 import functools
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,10 +15,11 @@ from safetensors.torch import load_file
 from inference.errors import UserError
 from inference.networks.dance import DanceConfig, Denoiser
 from inference.networks.dance_gan import Composer, ComposerConfig
+from tests.training import trainings
+from tests.training.trainings import ROOT, column, kept, rows
 from training import train
 
-ROOT = Path(__file__).resolve().parents[3]
-OF_BOTH = ["corpus=dances", "profile=tiny", "trainer=cpu", "trainer.threads=1", "wandb.mode=disabled"]
+OF_BOTH = ["corpus=dances", *trainings.QUIETLY]
 AROUND = "window: 32, batch: 4, tick_steps: 10, precision: float32, held_out: {count: 2, batch: 2}"
 RATE = "rate: {peak: 3.0e-3, warmup: 5, decay: null, least: 0.0}, sheets: {steps: 1000, count: 1}"
 OF_EACH = {
@@ -62,25 +59,6 @@ def trained(run: str, steps: int, *overrides: str) -> Path:
     return Path("data/runs", run)
 
 
-def checkpoint() -> Path | None:
-    return next(Path(".work/train").glob("*/*/*/last.ckpt"), None)
-
-
-def kept() -> dict:
-    return torch.load(checkpoint(), weights_only=True)
-
-
-def rows(run: Path) -> list[list[str]]:
-    """The history without its clock."""
-    lines = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
-    return [[line[0], *line[3:]] for line in lines]
-
-
-def column(run: Path, name: str) -> list[float]:
-    head, *lines = (line.split(",") for line in (run / "history.csv").read_text().splitlines())
-    return [float(line[head.index(name)] or "nan") for line in lines]
-
-
 @pytest.mark.parametrize("run", ["dance", "dance_gan"])
 def test_stopped_and_resumed_it_ends_as_if_never_stopped(run, held_out):
     trained(run, 4, f"{run}.tick_steps=2")
@@ -93,22 +71,12 @@ def test_stopped_and_resumed_it_ends_as_if_never_stopped(run, held_out):
 
 
 def test_killed_while_it_trains_it_ends_as_if_never_killed():
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     words = ["run=dance", *OF_BOTH, OF_EACH["dance"], "dance.steps=10000", "dance.checkpoint_seconds=0.001"]
-    command = [sys.executable, "-m", "training.train", *words]
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        while not checkpoint() or kept()["steps"] < 3:
-            assert first.poll() is None, first.stdout.read()
-            time.sleep(0.2)
-    finally:
-        first.kill()
-        first.wait()
-    begun = kept()["steps"]
-    killed = trained("dance", begun + 2).rename("killed")
+    begun = trainings.killed(words, 3)
+    resumed = trained("dance", begun + 2).rename("resumed")
     shutil.rmtree(".work")
     whole = trained("dance", begun + 2)
-    assert (whole / "denoiser.safetensors").read_bytes() == (killed / "denoiser.safetensors").read_bytes()
+    assert (whole / "denoiser.safetensors").read_bytes() == (resumed / "denoiser.safetensors").read_bytes()
 
 
 def test_a_diffusion_learns_the_dance_and_hears_its_music(held_out):

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,13 @@ from safetensors.torch import load_file, save_file
 
 from inference.errors import UserError
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
+from tests.training import trainings
+from tests.training.trainings import ROOT, column, kept, rows
 from training import train
 from training.wav2lip import generator
 
-ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 0.0625
-OF_BOTH = ["corpus=talks", "profile=tiny", "trainer=cpu", "trainer.threads=1", "wandb.mode=disabled"]
+OF_BOTH = ["corpus=talks", *trainings.QUIETLY]
 OF_EACH = {
     "syncnet": [
         *(f"syncnet.width={WIDTH}", "syncnet.batch=4", "syncnet.group=2"),
@@ -60,50 +60,17 @@ def trained(run: str, steps: int, *overrides: str) -> Path:
     return Path("data/runs", run)
 
 
-def command(run: str, steps: int, *overrides: str) -> subprocess.Popen:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words = [f"run={run}", *OF_BOTH, *OF_EACH[run], f"{run}.steps={steps}", *overrides]
-    return subprocess.Popen(
-        [sys.executable, "-m", "training.train", *words], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def checkpoint() -> Path | None:
-    return next(Path(".work/train").glob("*/*/*/last.ckpt"), None)
-
-
-def kept(path: Path | None = None) -> dict:
-    return torch.load(path or checkpoint(), weights_only=True)
-
-
-def rows(run: Path) -> list[list[str]]:
-    """The history without its clock."""
-    lines = [line.split(",") for line in (run / "history.csv").read_text().splitlines()]
-    return [[line[0], *line[3:]] for line in lines]
-
-
-def column(run: Path, name: str) -> list[float]:
-    head, *lines = (line.split(",") for line in (run / "history.csv").read_text().splitlines())
-    return [float(line[head.index(name)] or "nan") for line in lines]
-
-
 @pytest.mark.parametrize("run", ["syncnet", "wav2lip"])
 def test_killed_after_twenty_steps_it_ends_at_forty_as_if_never_killed(run):
-    first = command(run, 10_000, f"{run}.checkpoint_seconds=0.001")
-    while not (found := checkpoint()) or kept(found)["steps"] < 20:
-        assert first.poll() is None, first.stdout.read()
-        time.sleep(0.05)
-    first.kill()
-    first.wait()
-    begun = kept()["steps"]
-    killed = trained(run, begun + 20).rename("killed")
+    words = [f"run={run}", *OF_BOTH, *OF_EACH[run], f"{run}.steps=10000", f"{run}.checkpoint_seconds=0.001"]
+    begun = trainings.killed(words, 20)
+    resumed = trained(run, begun + 20).rename("resumed")
     shutil.rmtree(".work")
     whole = trained(run, begun + 20)
     for name in NETWORKS[run]:
         file = f"{name}.safetensors"
-        assert (whole / file).read_bytes() == (killed / file).read_bytes()
-    assert rows(whole) == rows(killed)
+        assert (whole / file).read_bytes() == (resumed / file).read_bytes()
+    assert rows(whole) == rows(resumed)
 
 
 def test_an_expert_learns_what_is_heard_and_seen():
@@ -231,6 +198,8 @@ def test_told_to_weigh_by_a_threshold_a_resumed_training_remembers():
 BOTH = """
 from hydra import compose, initialize_config_dir
 import sys, torch
+from tests.training import trainings
+from tests.training.trainings import ROOT, column, kept, rows
 from training import train
 from training.descent import Descent
 

@@ -14,6 +14,7 @@ from inference.errors import UserError
 from inference.networks.wav2lip import Generator, SyncNet, Wav2LipConfig
 from tests.training.wav2lip import talking
 from training import evaluate
+from training.finished import Run
 from training.metrics import syncnet_v2
 from training.wav2lip import measuring
 
@@ -110,7 +111,7 @@ def test_what_taught_the_generator_and_what_heard_it_are_named(measured):
     assert found["expert"]["weights_sha256"] == heard.manifest["files"][bundle.MODEL]
     assert found["expert"]["taught_by"]["sha256"] == "cd" * 32
     assert "which did not teach the generator" in found["heard_by"]
-    same = measuring.Run(None, {"expert": {"sha256": heard.manifest["files"][bundle.MODEL]}})
+    same = Run(None, {"expert": {"sha256": heard.manifest["files"][bundle.MODEL]}})
     assert "which taught the generator" in measuring.heard_by(heard, same)["heard_by"]
 
 
