@@ -16,7 +16,7 @@ import typer
 from inference.cli_lipsync import TELL_EVERY, watched
 from inference.errors import UserError
 from inference.options import numeric
-from inference.outputs import Output, output
+from inference.outputs import Output, output, spare
 from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes 
 
 RENDERS = ("skeleton", "openpose", "figure", "none")
 BACKENDS = ("torch", "onnx")
+MOTIONS = (".bvh", ".glb", ".npz")
 MOST_DANCERS = 8
 MOST_SECONDS = 3600.0
 SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
@@ -55,7 +56,9 @@ class Choices:
 
 def dance(
     song: Annotated[str, typer.Argument(metavar="SONG", help="A sound file, or a video's sound.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="The .mp4 to write.")] = "dance.mp4",
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="The .mp4 to write; with --render none a .bvh, .glb or .npz, too.")
+    ] = "dance.mp4",
     bundle: Annotated[str, typer.Option("--bundle", "-b", help="A dance bundle's name or folder.")] = "dance",
     seed: Annotated[int, numeric("--seed", "-s", whole=(0, 999_999_999), help="Which of all its dances.")] = 1,
     dancers: Annotated[
@@ -85,10 +88,15 @@ def dance(
     dramatis dance song.mp3
     dramatis dance song.mp3 --seed 7 --seconds 30 --render skeleton --out sticks.mp4
     dramatis dance song.mp3 --dancers 3 --out three.mp4
-    dramatis dance song.mp3 --render none --bvh --gltf        files for Blender, no video
+    dramatis dance song.mp3 --bvh --gltf                      files for Blender, too
+    dramatis dance song.mp3 --render none --out dance.bvh     no video
     """
-    kinds = tuple(kind for kind, asked in (("bvh", bvh), ("glb", gltf), ("npz", npz)) if asked)
-    target = output(out, (".mp4",), visible=visible)
+    target = output(out, (".mp4",) if render != "none" else (".mp4", *MOTIONS), visible=visible)
+    kinds = tuple(
+        ending[1:]
+        for ending, asked in zip(MOTIONS, (bvh, gltf, npz), strict=True)
+        if asked or target.path.suffix.lower() == ending
+    )
     choices = Choices(
         song=Path(song),
         seeds=list(range(seed, seed + dancers)),
@@ -104,7 +112,7 @@ def dance(
         backend=backend,
         kinds=kinds,
     )
-    _check(choices)
+    _check(choices, target)
     from inference import bundle as bundles
 
     loaded = bundles.load(bundle).require("dance")
@@ -116,9 +124,12 @@ def dance(
     _tell(loaded, choices, target, told, as_json)
 
 
-def _check(choices: Choices) -> None:
+def _check(choices: Choices, target: Output) -> None:
     if not choices.song.is_file():
-        raise UserError(f"{str(choices.song)!r} is not there: give a sound file")
+        raise UserError(
+            f"{str(choices.song)!r} is {'no file' if choices.song.exists() else 'not there'}: give a sound file"
+        )
+    spare(target.path, {"the song": choices.song})
     if choices.render not in RENDERS:
         raise UserError(f"--render {choices.render!r} must be {', '.join(RENDERS[:-1])} or {RENDERS[-1]}")
     if choices.backend not in BACKENDS:
@@ -129,8 +140,9 @@ def _check(choices: Choices) -> None:
         )
     if choices.render == "none" and not choices.kinds:
         raise UserError("--render none makes no video: ask for --bvh, --gltf or --npz")
-    if choices.render == "none" and choices.size:
-        raise UserError("--size goes with a video, and --render none makes none")
+    for option, asked in (("--size", choices.size), ("--visible", target.visible)):
+        if choices.render == "none" and asked:
+            raise UserError(f"{option} goes with a video, and --render none makes none")
     if choices.seconds is not None and not 0 < choices.seconds <= MOST_SECONDS:
         raise UserError(f"--seconds {choices.seconds:g} must be above 0, {MOST_SECONDS:g} at most")
     if choices.bpm is not None and not 30 <= choices.bpm <= 300:

@@ -14,7 +14,7 @@ import typer
 
 from inference.errors import UserError
 from inference.options import numeric
-from inference.outputs import Output, output
+from inference.outputs import Output, output, spare
 from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
@@ -120,7 +120,7 @@ def lipsync(
             there += 1
             continue
         try:
-            _spare(path, job)
+            spare(path, {"--face": job.face, "--audio": job.audio})
             told.append(_make(job, target, loaded, draw, choices, preview))
         except (UserError, OSError) as error:
             if not folders:
@@ -131,13 +131,6 @@ def lipsync(
         print(f"{there} of {len(jobs)} were there already and are left as they are", file=sys.stderr)
     _tell(loaded, told, failed, as_json)
     return MISTAKE if failed else 0
-
-
-def _spare(path: Path, job: Job) -> None:
-    """Refuse to put a result in the place of what it is made from."""
-    for option, source in (("--face", job.face), ("--audio", job.audio)):
-        if path.exists() and path.samefile(source):
-            raise UserError(f"--out {path} would take the place of {option} {source}: give another name")
 
 
 def _failure(face: Path, audio: Path | None, error: str) -> dict[str, str | None]:

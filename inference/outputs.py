@@ -4,6 +4,7 @@ import hashlib
 import io
 import secrets
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -123,6 +124,13 @@ def output(text: str, endings: tuple[str, ...], folders: bool = False, each: boo
     if not text or (not folders if is_folder else path.suffix.lower() not in endings):
         raise UserError(f"--out {text!r} must end in {' or '.join(endings)}{', or be a folder' if folders else ''}")
     return Output(path, is_folder, **looks)
+
+
+def spare(path: Path, sources: Mapping[str, Path]) -> None:
+    """Refuse to put a result in the place of what it is made from, by what that is called."""
+    for name, source in sources.items():
+        if path.exists() and path.samefile(source):
+            raise UserError(f"--out {path} would take the place of {name} {source}: give another name")
 
 
 def write(path: Path, data: bytes) -> None:

@@ -15,6 +15,7 @@ BELOW, ABOVE = 0.1, 0.24  # metres shown under the floor's edge before the dance
 BESIDE = 0.16  # metres shown beside their outermost joint: a hand is longer than its joint
 CALM = 0.8  # s over which the camera evens a dancer's way out
 LEAST_HEIGHT = 1.9  # metres shown of however low a dance
+NEAREST, FURTHEST = 1.3, 2.0  # metres from one dancer to the next
 ALMOST = 99.5  # per cent of the moments that are kept whole; what is wrong in a single frame may leave the picture
 
 
@@ -85,17 +86,26 @@ def smoothed(values: np.ndarray, spread: float) -> np.ndarray:
     return np.convolve(np.pad(values, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
-def arranged(motions: Sequence[tuple[np.ndarray, np.ndarray]], apart: float) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Turn dancers towards the camera and put them side by side, `apart` metres from one to the next.
+def arranged(motions: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Turn dancers towards the camera, each about the origin.
 
     Each is its rotations [T, 24, 3, 3], local to the parent, and its root [T, 3]. They are turned by where they look
-    in the mean, and moved so that each dances about a place of its own.
+    in the mean, and moved so that the middle of where each dances is the origin.
     """
-    places = (np.arange(len(motions)) - (len(motions) - 1) / 2) * apart
-    return [_placed(*motion, place) for motion, place in zip(motions, places, strict=True)]
+    return [_placed(*motion) for motion in motions]
 
 
-def _placed(matrices: np.ndarray, root: np.ndarray, place: float) -> tuple[np.ndarray, np.ndarray]:
+def beside(positions: np.ndarray) -> np.ndarray:
+    """Put dancers' joints [D, T, J, 3], each about the origin, side by side, far enough that hands seldom meet."""
+    across = positions[..., 0]
+    wide = across[:-1].max(2) - across[1:].min(2) + BESIDE  # [D - 1, T]: what a pair takes in each moment
+    apart = np.clip(np.percentile(wide, ALMOST), NEAREST, FURTHEST) if len(wide) else 0.0
+    moved = positions.copy()
+    moved[..., 0] += ((np.arange(len(positions)) - (len(positions) - 1) / 2) * apart)[:, None, None]
+    return moved
+
+
+def _placed(matrices: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ahead = matrices[:, 0, :, 2].mean(0)  # where the pelvis' +z points
     steady = np.hypot(ahead[0], ahead[2]) > 0.15  # a dancer who spins all the time looks nowhere
     sin, cos = ahead[[0, 2]] / np.hypot(ahead[0], ahead[2]) if steady else (0.0, 1.0)
@@ -104,4 +114,4 @@ def _placed(matrices: np.ndarray, root: np.ndarray, place: float) -> tuple[np.nd
     turned[:, 0] = turn @ matrices[:, 0]
     moved = root @ turn.T
     middle = (moved.min(0) + moved.max(0)) / 2
-    return turned, moved - np.array([middle[0] - place, 0.0, middle[2]])
+    return turned, moved - np.array([middle[0], 0.0, middle[2]])

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from inference.dancefloor import dancers
+from inference.dancefloor.clearance import Clearance
 from inference.dancefloor.retarget import AXES, Retarget, about
 from inference.figure.body import Body, load_body
 from inference.figure.hair import Barber
@@ -32,6 +33,7 @@ class Figure:
         who = dancers.dancer(seed)
         shape = self.body.shape(who.phenotype, {})
         self.retarget = Retarget(self.body, shape, OFFSETS, _fingers(self.body))
+        self.clearance = Clearance(self.body, shape)
         made_in = self.retarget(_lowered())
         posed = self.body.pose(shape, made_in, dancers.SMILE)
         garments, materials, bare = wardrobe.dress(who.outfit, posed)
@@ -67,7 +69,8 @@ class Figure:
     def vertices(self, turned: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Place the vertices [V, 3] (z up) for joints' rotations in the world [24, 3, 3] and places [24, 3]."""
         rotations = self.retarget(turned)
-        moves = _square(self.body.moves(self.shape, rotations)[self._used]) @ self._home
+        moves = self.clearance(self.body.moves(self.shape, rotations))
+        moves = _square(moves[self._used]) @ self._home
         blended = (self._weights @ moves[:, :3].reshape(len(moves), 12).astype(np.float32)).reshape(-1, 3, 4)
         vertices = np.einsum("vij,vj->vi", blended[:, :, :3], self.still) + blended[:, :, 3]
         hips = AXES @ (positions[INDEX["left_hip"]] + positions[INDEX["right_hip"]]) / 2

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from inference.dancefloor import openpose, skeleton
-from inference.dancefloor.camera import arranged, follow
+from inference.dancefloor.camera import arranged, beside, follow
 from inference.dancefloor.floor import NIGHT, PLACES, Floor
 from inference.errors import UserError
 from inference.motion import kinematics
@@ -28,7 +28,6 @@ RENDERS = ("skeleton", "openpose", "figure")
 Draw = Callable[[int], np.ndarray]
 AHEAD = 3  # frames
 LARGER = 1.1  # times the skeleton: how tall people are
-APART = 1.5  # metres between dancers
 ALONE, TOGETHER = (720, 720), (1280, 720)  # pixels of a film of one, and of several
 
 
@@ -45,10 +44,10 @@ class Film:
         self.render, self.width, self.height = render, width & ~1, height & ~1
         self.fps = Fraction(motions[0].fps)
         self.looks = list(looks) if looks is not None else list(range(len(motions)))
-        placed = arranged([(motion.matrices(), motion.root) for motion in motions], APART)
+        placed = arranged([(motion.matrices(), motion.root) for motion in motions])
         found = [kinematics.pose(*(torch.from_numpy(np.float32(part)) for part in each)) for each in placed]
         self.turned = np.stack([turned.numpy() for turned, _ in found])  # [D, T, 24, 3, 3] in the world
-        self.positions = np.stack([positions.numpy() for _, positions in found])  # [D, T, 24, 3]
+        self.positions = beside(np.stack([positions.numpy() for _, positions in found]))  # [D, T, 24, 3]
         larger = LARGER if render == "figure" else 1.0
         self.cameras = follow(self.positions, self.width, self.height, float(self.fps), larger)
 

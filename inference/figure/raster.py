@@ -152,7 +152,7 @@ class Raster:
         buffers = [self._depth, self._face, self._share]
         self._depth.fill_(FAR)
         self._face.fill_(-1)
-        wp.launch(_fill, dim=1, inputs=[screen, self._triangles, *buffers], device="cpu")
+        wp.launch(fill, dim=1, inputs=[screen, self._triangles, NEAR, *buffers], device="cpu")
         seen = [self.alike, self._depth, self._face, self._share]
         geometry = [self._triangles, points, self._normals, _array(light, wp.vec2)]
         look = [self._piece, self._table, self._wrap, self._sharpness, _array(turns, wp.mat33)]
@@ -185,13 +185,15 @@ def _normals(points: wp.array(dtype=wp.vec3), triangles: wp.array2d(dtype=wp.int
 
 
 @wp.kernel
-def _fill(
+def fill(
     screen: wp.array(dtype=wp.vec3),
     triangles: wp.array2d(dtype=wp.int32),
+    near: float,
     depth: wp.array2d(dtype=wp.float32),
     face: wp.array2d(dtype=wp.int32),
     share: wp.array2d(dtype=wp.vec2),
 ):
+    """Keep of each pixel the nearest triangle, its depth and the shares of its first two corners; none before near."""
     height = depth.shape[0]
     width = depth.shape[1]
     for t in range(triangles.shape[0]):
@@ -199,7 +201,7 @@ def _fill(
         b = screen[triangles[t, 1]]
         c = screen[triangles[t, 2]]
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if wp.abs(area) > 1.0e-8 and wp.min(a[2], wp.min(b[2], c[2])) > NEAR:
+        if wp.abs(area) > 1.0e-8 and wp.min(a[2], wp.min(b[2], c[2])) > near:
             left = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
             right = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), width - 1)
             top = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5)), 0)

@@ -6,9 +6,9 @@ V vertices, T triangles, N pixels a side of the map.
 import numpy as np
 import warp as wp
 
+from inference.figure.raster import FAR, fill
 from inference.figure.rays import default_device
 
-FAR = 1.0e6
 BIAS = 0.022  # metres that a place may lie behind what hides it: a cloth does not shade itself
 
 
@@ -22,7 +22,8 @@ class ShadowMap:
         right = right / np.linalg.norm(right)
         self.frame = np.stack([right, np.cross(away, right), away])  # [3, 3]: across, down, away from the light
         self.metres, self.pixels = metres, pixels
-        self._depth = wp.zeros((pixels, pixels), dtype=wp.float32, device="cpu")
+        kinds = (wp.float32, wp.int32, wp.vec2)  # what a raster keeps; only depth is asked for
+        self._depth, self._face, self._share = (wp.zeros((pixels, pixels), dtype=kind, device="cpu") for kind in kinds)
 
     def places(self, points: np.ndarray, centre: np.ndarray) -> np.ndarray:
         """Pixels and metres of depth [..., 3] of points [..., 3] in a map about a centre [3]."""
@@ -35,40 +36,14 @@ class ShadowMap:
         seen = wp.array(np.ascontiguousarray(self.places(vertices, centre), np.float32), dtype=wp.vec3, device="cpu")
         light = wp.zeros(len(vertices), dtype=wp.float32, device="cpu")
         self._depth.fill_(FAR)
-        wp.launch(_fill, dim=1, inputs=[seen, triangles, self._depth], device="cpu")
+        buffers = [self._depth, self._face, self._share]
+        wp.launch(fill, dim=1, inputs=[seen, triangles, -FAR, *buffers], device="cpu")
         wp.launch(_reach, dim=len(vertices), inputs=[seen, self._depth, light], device="cpu")
         return light.numpy()
 
     def silhouette(self) -> np.ndarray:
         """Where the last map was hit: uint8 [N, N], 0 or 255."""
         return np.where(self._depth.numpy() < 0.5 * FAR, 255, 0).astype(np.uint8)
-
-
-@wp.kernel
-def _fill(seen: wp.array(dtype=wp.vec3), triangles: wp.array2d(dtype=wp.int32), depth: wp.array2d(dtype=wp.float32)):
-    rows = depth.shape[0]
-    columns = depth.shape[1]
-    for t in range(triangles.shape[0]):
-        a = seen[triangles[t, 0]]
-        b = seen[triangles[t, 1]]
-        c = seen[triangles[t, 2]]
-        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-        if wp.abs(area) > 1.0e-8:
-            left = wp.max(int(wp.ceil(wp.min(a[0], wp.min(b[0], c[0])) - 0.5)), 0)
-            right = wp.min(int(wp.floor(wp.max(a[0], wp.max(b[0], c[0])) - 0.5)), columns - 1)
-            top = wp.max(int(wp.ceil(wp.min(a[1], wp.min(b[1], c[1])) - 0.5)), 0)
-            bottom = wp.min(int(wp.floor(wp.max(a[1], wp.max(b[1], c[1])) - 0.5)), rows - 1)
-            for y in range(top, bottom + 1):
-                py = float(y) + 0.5
-                for x in range(left, right + 1):
-                    px = float(x) + 0.5
-                    u = ((b[0] - px) * (c[1] - py) - (b[1] - py) * (c[0] - px)) / area
-                    v = ((c[0] - px) * (a[1] - py) - (c[1] - py) * (a[0] - px)) / area
-                    w = 1.0 - u - v
-                    if u >= -1.0e-6 and v >= -1.0e-6 and w >= -1.0e-6:
-                        z = u * a[2] + v * b[2] + w * c[2]
-                        if z < depth[y, x]:
-                            depth[y, x] = z
 
 
 @wp.kernel

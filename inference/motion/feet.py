@@ -17,6 +17,8 @@ FLYING = 0.15  # metres over the floor at which no foot stands, whatever its con
 RAISED = 0.05  # metres of an ankle over where it stands
 STRETCH = 0.99  # of a leg's length: nearer to straight, a knee jumps by degrees for millimetres
 LITTLE = 0.01  # metres
+STRAIGHT = 0.25  # radians: a knee bent less than about that much does not tell well in which plane it bends
+FORWARD = 4.0  # how much further bending counts about the hinge, against the plane that there is
 _TINY = 1e-5  # metres or radians that are nothing to mend
 
 
@@ -159,15 +161,23 @@ def _eased(needs: np.ndarray, reach: int) -> np.ndarray:
 
 
 def _bend(thigh: Tensor, shin: Tensor, way: Tensor, hinge: Tensor) -> Tensor:
-    """Turn shins about their knees so that hip and ankle are as far apart as the way is long."""
+    """Turn shins about their knees so that hip and ankle are as far apart as the way is long.
+
+    A knee keeps the plane in which it bends, but for one that is nearly straight: that has none, or one that tells
+    backwards by a degree or two, and what it bends further it bends about its hinge.
+    """
     upper, lower = thigh.norm(dim=-1), shin.norm(dim=-1)
-    now, wanted = (
-        torch.acos(((upper**2 + lower**2 - reach**2) / (2 * upper * lower)).clamp(-1, 1))
-        for reach in ((thigh + shin).norm(dim=-1), way.norm(dim=-1))
+    reach = way.norm(dim=-1)
+    wanted = np.pi - torch.acos(((upper**2 + lower**2 - reach**2) / (2 * upper * lower)).clamp(-1, 1))
+    cross = torch.linalg.cross(thigh, shin)
+    now = torch.atan2(cross.norm(dim=-1), (thigh * shin).sum(-1))
+    ahead = thigh / upper[:, None]
+    hinge = _unit(hinge - (hinge * ahead).sum(-1, keepdim=True) * ahead)
+    more = (wanted - now).clamp(min=_TINY) * torch.exp(-((now / STRAIGHT) ** 2))
+    axis = _unit(now[:, None] * _unit(cross) + FORWARD * more[:, None] * hinge)
+    return rotations.least_turn(
+        shin, (rotations.matrix_from_axis_angle(axis * wanted[:, None]) @ thigh[..., None])[..., 0]
     )
-    # A straight leg has no plane of its own: there the knee says how it bends.
-    axis = torch.linalg.cross(thigh, shin) + 1e-3 * (upper * lower)[:, None] * hinge
-    return rotations.matrix_from_axis_angle(torch.nn.functional.normalize(axis, dim=-1) * (now - wanted)[:, None])
 
 
 def _laid_flat(turn: Tensor, flat: np.ndarray, fps: int) -> Tensor:
@@ -194,3 +204,7 @@ def _ball_up(turn: Tensor, sole: Tensor, height: Tensor) -> Tensor:
     rise = torch.asin((lowest / length).clamp(-1, 1)) - torch.asin((ball[:, 1] / length).clamp(-1, 1))
     lifted = rotations.matrix_from_axis_angle(torch.nn.functional.normalize(across, dim=-1) * rise[:, None]) @ turn
     return torch.where(below[:, None, None], lifted, turn)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vector, dim=-1)

@@ -168,12 +168,18 @@ def test_short_silent_and_narrow_songs_are_danced_to(seconds, level, rate, capsy
     ("words", "said"),
     [
         (["away.wav"], "'away.wav' is not there"),
+        (["."], "'.' is no file: give a sound file"),
         (
             ["song.wav", "--genre", "waltz"],
             "--genre 'waltz' is unknown to bundle dance, it must be one of lock, ballet jazz",
         ),
         (["song.wav", "--render", "oil"], "--render 'oil' must be skeleton, openpose, figure or none"),
         (["song.wav", "--render", "none"], "--render none makes no video: ask for --bvh, --gltf or --npz"),
+        (
+            ["song.wav", "--render", "none", "--npz", "--visible"],
+            "--visible goes with a video, and --render none makes",
+        ),
+        (["song.wav", "--out", "dance.npz"], "--out 'dance.npz' must end in .mp4"),
         (["song.wav", "--size", "9x9"], "--size '9x9' must be like 1280x720"),
         (["song.wav", "--seconds", "0"], "--seconds 0 must be above 0"),
         (["song.wav", "--out", "dance.gif"], "--out 'dance.gif' must end in .mp4"),
@@ -183,6 +189,17 @@ def test_short_silent_and_narrow_songs_are_danced_to(seconds, level, rate, capsy
 )
 def test_mistakes_are_told_in_one_line(song, words, said, capsys):
     assert said in refused(capsys, *words)
+
+
+def test_a_dance_does_not_take_the_place_of_its_song(song, capsys):
+    Path(song).rename("song.mp4")
+    for out in ("song.mp4", "./song.mp4"):
+        assert "would take the place of the song song.mp4" in refused(capsys, "song.mp4", "--out", out)
+
+
+def test_the_ending_says_which_file_is_wanted_where_no_video_is(song):
+    dramatis(song, "--render", "none", "--seconds", "1", "--out", "turn.bvh")
+    assert sorted(os.listdir()) == ["song.wav", "turn.bvh"]
 
 
 def test_what_is_no_sound_is_told(tmp_path, capsys):

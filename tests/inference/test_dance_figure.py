@@ -91,6 +91,36 @@ def test_whoever_stands_stands_on_the_floor_and_whoever_jumps_is_above_it(figure
     assert figure.vertices(turned, places)[:, 2].min() == pytest.approx(0.3 * figure.scale, abs=0.03)
 
 
+def hand_and_thigh(figure: Figure, clear: bool, **turns: tuple[int, float]) -> tuple[np.ndarray, float]:
+    """Where the left knuckles are [3], and how far from the middle of a thigh."""
+    moves = figure.body.moves(figure.shape, figure.retarget(pose(**turns)[0]))
+    moves = figure.clearance(moves) if clear else moves
+    heads = np.einsum("jik,jk->ji", moves[:, :, :3], figure.shape.heads) + moves[:, :, 3]
+    hand, hip, knee = (heads[figure.body.bone[name]] for name in ("finger3-1.L", "upperleg01.L", "lowerleg01.L"))
+    along = (knee - hip) / np.linalg.norm(knee - hip)
+    return hand, float(np.linalg.norm(np.cross(hand - hip, along)))
+
+
+def test_hands_that_hang_down_are_beside_the_thighs_and_not_in_them(figure):
+    assert hand_and_thigh(figure, False, left_shoulder=(2, -95.0))[1] < 0.08
+    assert hand_and_thigh(figure, True, left_shoulder=(2, -95.0))[1] > 0.11
+
+
+def test_arms_that_are_free_are_left_as_they_are_to_the_bit(figure):
+    moves = figure.body.moves(figure.shape, figure.retarget(pose(**DANCED)[0]))
+    assert np.array_equal(figure.clearance(moves), moves)
+
+
+def test_an_arm_goes_around_a_thigh_without_a_jump(figure):
+    bends = [(0, float(degrees)) for degrees in range(-20, 40, 2)]
+    free, cleared = (
+        np.array([hand_and_thigh(figure, clear, left_shoulder=(2, -95.0), spine2=bend)[0] for bend in bends])
+        for clear in (False, True)
+    )
+    assert np.abs(cleared - free).max() > 0.03
+    assert np.linalg.norm(np.diff(cleared, axis=0), axis=1).max() < 0.12  # through its middle it would leap 0.2
+
+
 def test_half_way_between_two_turns_is_half_of_it():
     assert between(np.eye(3), about(1, 80.0), 0.5) == pytest.approx(about(1, 40.0))
     assert between(about(0, 30.0), about(0, 30.0), 0.5) == pytest.approx(about(0, 30.0))

@@ -7,7 +7,7 @@ import pytest
 
 from inference import music
 from inference.dancefloor import openpose, skeleton, tempo
-from inference.dancefloor.camera import Camera, arranged, follow
+from inference.dancefloor.camera import Camera, arranged, beside, follow
 from inference.dancefloor.floor import PLACES, STUDIO, Floor
 from inference.dancefloor.video import Excerpt, Film
 from inference.errors import UserError
@@ -70,12 +70,21 @@ def test_the_camera_follows_calmly_at_one_distance_and_keeps_the_dancer_in_the_p
     assert ((shown > 0) & (shown < 320)).all()
 
 
-def test_dancers_are_turned_to_the_camera_and_stand_side_by_side():
+def test_dancers_are_turned_to_the_camera_and_stand_about_the_origin():
     motions = [still(4, turn) for turn in (0.0, 2.5, -1.2)]
-    placed = arranged([(motion.matrices(), motion.root) for motion in motions], 1.5)
-    for (turned, root), x in zip(placed, (-1.5, 0, 1.5), strict=True):
+    for turned, root in arranged([(motion.matrices(), np.add(motion.root, [2.0, 0, 1.0])) for motion in motions]):
         assert turned[0, 0] @ [0, 0, 1] == pytest.approx([0, 0, 1], abs=1e-6)
-        assert root[0] == pytest.approx([x, HEIGHT, 0], abs=1e-6)
+        assert root[0] == pytest.approx([0, HEIGHT, 0], abs=1e-6)
+
+
+def test_dancers_who_hold_their_arms_out_stand_so_far_apart_that_hands_do_not_meet():
+    arms = np.repeat(np.repeat(t_pose()[None, None], 3, 0), 4, 1)
+    placed = beside(arms)
+    assert placed[:, 0, 0, 0].sum() == pytest.approx(0)
+    assert (placed[1:, ..., 0].min((1, 2)) > placed[:-1, ..., 0].max((1, 2)) + 0.1).all()
+    close = beside(arms * [0.3, 1, 1])
+    assert np.diff(close[:, 0, 0, 0]) == pytest.approx([1.3, 1.3])
+    assert (beside(arms[:1]) == arms[:1]).all()
 
 
 # -- sticks ------------------------------------------------------------------------------------------------------------

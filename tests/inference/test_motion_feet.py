@@ -75,6 +75,33 @@ def test_a_knee_goes_on_bending_forward():
         assert (knee - (hip + ankle) / 2)[:, 2].min() > 0.05
 
 
+def test_a_knee_that_is_straight_and_a_little_past_it_bends_forward_in_every_frame():
+    motion = crouched()
+    vectors = np.zeros((FRAMES, len(JOINTS), 3), np.float32)
+    past = 3 * np.sin(np.arange(FRAMES))  # degrees, to and fro, as captured legs tremble
+    vectors[:, [INDEX["left_knee"], INDEX["right_knee"]], 0] = np.radians(past)[:, None]
+    matrices = rotations.matrix_from_axis_angle(torch.from_numpy(vectors)).numpy()
+    sunk = np.tile(np.float32([0, HEIGHT - 0.05, 0]), (FRAMES, 1))
+    at = feet.lock(Motion.from_matrices(matrices, sunk, 30, motion.contacts)).positions()
+    for side in ("left", "right"):
+        hip, knee, ankle = (at[:, INDEX[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+        assert (knee - (hip + ankle) / 2)[:, 2].min() > 0.05
+        assert np.abs(np.diff(knee, axis=0)).max() < 0.04
+
+
+def test_a_knee_that_is_bent_keeps_the_plane_in_which_it_bends():
+    motion = skating()
+    matrices = motion.matrices()
+    turn = rotations.matrix_from_axis_angle(torch.tensor([0.0, 2.0, 0.0])).numpy()
+    for side in ("left", "right"):  # a thigh that was fitted with a twist, which its knee takes back
+        hip, knee = INDEX[f"{side}_hip"], INDEX[f"{side}_knee"]
+        matrices[:, hip], matrices[:, knee] = matrices[:, hip] @ turn, turn.T @ matrices[:, knee] @ turn
+        matrices[:, INDEX[f"{side}_ankle"]] = turn.T @ matrices[:, INDEX[f"{side}_ankle"]]
+    twisted = replace(Motion.from_matrices(matrices, motion.root), contacts=motion.contacts)
+    was, at = (each.positions()[:, INDEX["left_knee"]] for each in (twisted, feet.lock(twisted)))
+    assert np.abs(at - was)[:, 2].max() < 0.08
+
+
 def test_the_pelvis_goes_down_where_a_leg_is_too_short():
     motion = crouched()
     motion = replace(motion, root=motion.root + np.array([0, 0.14, 0], np.float32))

@@ -111,7 +111,7 @@ def unlearned(dances: Dances, seeds: Sequence[int]) -> list[Row]:
         return dances.motion(found.dance, found.first, found.count).positions()
 
     return [
-        Row(TRUE, "what people danced", true),
+        Row(TRUE, "what was danced to them", true),
         Row(NOISE, "each number of each frame drawn for itself, as it is spread in training", _noise(dances), seeds),
         Row(SWAY, f"the same drawn {SWAY_HZ:g} times a second, smoothly from one to the next", _sway(dances), seeds),
         Row(RETRIEVED, "the nearest training dance by its music, from where its rhythm fits best", retrieved),
