@@ -1,6 +1,6 @@
 """The rows of the table: each a way to dance to the held-out songs.
 
-Beside what was trained stand dances that no training made and that say what a figure means: what people danced, noise,
+Beside what was trained stand dances that no training made and that say what a figure means: what was danced, noise,
 a slow random sway, and the nearest training dance. All are joint positions of the canonical skeleton at 30 frames a
 second.
 """
