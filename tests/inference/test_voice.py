@@ -51,7 +51,7 @@ def test_of_a_longer_sound_little_more_is_held(tone):
         voice.hear(path)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] - peaks[1] < 40 * 1500  # bytes: of samples it would be 40 s of 64,000, of their pieces 200,000 in all
+    assert peaks[2] - peaks[1] < 40 * 1500  # bytes; of a second's samples there are 64,000
 
 
 def test_samples_are_weighed_alike_in_whatever_pieces_they_come():
