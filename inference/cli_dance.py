@@ -1,9 +1,9 @@
 """The command `dramatis dance`: a song in, a dance out, as a video and for other programs."""
 
+import contextlib
 import hashlib
 import importlib.util
 import re
-import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import typer
 from inference.cli_lipsync import TELL_EVERY, watched
 from inference.errors import UserError
 from inference.options import numeric
-from inference.outputs import Output, output, spare
+from inference.outputs import Output, output, part, spare
 from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
@@ -264,12 +264,9 @@ def _files(choices: Choices, target: Output, motions: list["Motion"]) -> list[st
         for number, motion in enumerate(motions, 1):
             stem = target.path.stem + (f"-{number}" if len(motions) > 1 else "")
             path = target.path.with_name(f"{stem}.{kind}")
-            part = path.with_name(f".{secrets.token_hex(8)}.part.{kind}")
-            try:
-                writers[kind](motion, part)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            with part(path) as made:
+                writers[kind](motion, made)
+                made.replace(path)
             written.append(str(path))
     return written
 
@@ -284,17 +281,12 @@ def _save(choices: Choices, target: Output, motions: list["Motion"], recipe: dic
 
     width, height = choices.size or (films.ALONE if len(motions) == 1 else films.TOGETHER)
     film = films.Film(motions, choices.render, width, height, choices.seeds)
-    made = target.path.parent / f".{secrets.token_hex(8)}.part.mp4"
-    sound = Soundtrack(choices.song)
-    try:
+    with part(target.path) as made, contextlib.closing(Soundtrack(choices.song)) as sound:
         excerpt = films.Excerpt(sound, film.seconds)
         with Writer(made, film.width, film.height, film.fps, excerpt, COMMENT) as writer:
             for picture in watched(ahead(film.pictures(), AHEAD), film.frames, "drawing"):
                 writer.write(mark.label(picture) if target.visible else picture)
         target.save_film(made, recipe)
-    finally:
-        sound.close()
-        made.unlink(missing_ok=True)
 
 
 def _recipe(choices: Choices, bundle: "Bundle", heard: "Features", frames: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The command `dramatis lipsync`: one face and one sound, or folders of them."""
 
+import contextlib
 import hashlib
-import secrets
 import sys
 import time
 import unicodedata
@@ -14,7 +14,7 @@ import typer
 
 from inference.errors import UserError
 from inference.options import numeric
-from inference.outputs import Output, output, spare
+from inference.outputs import Output, output, part, spare
 from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
@@ -266,18 +266,13 @@ def _save_video(target: Output, job: Job, take: "Take", recipe: dict[str, Any]) 
     from inference.soundtrack import Soundtrack
     from inference.video import Writer
 
-    folder = target.path if target.is_folder else target.path.parent
-    made = folder / f".{secrets.token_hex(8)}.part.mp4"
-    sound = Soundtrack(job.audio)
-    try:
-        with Writer(made, take.footage.width, take.footage.height, take.footage.fps, sound, COMMENT) as writer:
+    size = take.footage.width, take.footage.height
+    with part(target.film(job.name)) as made, contextlib.closing(Soundtrack(job.audio)) as sound:
+        with Writer(made, *size, take.footage.fps, sound, COMMENT) as writer:
             for picture in watched(take.pictures(), take.frames, "speaking"):
                 writer.write(mark.label(picture) if target.visible else picture)
         passed = {"frames_without_face": len(take.missed)}
         target.save_film(made, recipe | passed, job.name, composite=True)
-    finally:
-        sound.close()
-        made.unlink(missing_ok=True)
 
 
 def _save_preview(target: Output, job: Job, take: "Take", second: float | None, recipe: dict[str, Any]) -> None:

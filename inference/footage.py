@@ -6,12 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from inference import media, video
 from inference.errors import UserError
 from inference.media import MediaError
 
 MAX_FILE_BYTES = 256 << 20  # of a still picture
+MOST_STILL = 64_000_000  # pixels of one: telephones take 12 to 50 million, and a video has fewer
 SPARE = ("corrupt", "truncated")  # what may be wrong with a video that is shown as far as it goes
 BACKWARDS_BYTES = 96 << 20  # of frames that are held to be given in reverse
 
@@ -106,9 +108,14 @@ def load(path: Path, still_fps: int = video.FPS) -> Footage:
 def _still(path: Path, fps: int) -> Footage:
     if (size := path.stat().st_size) > MAX_FILE_BYTES:
         raise UserError(f"--face {path} has {size} bytes, more than the {MAX_FILE_BYTES} that a picture may have")
-    picture = np.array(media.flatten(media.decode(path.read_bytes(), video.MOST_PIXELS)))
+    image, notes = media.flatten(media.decode(path.read_bytes(), MOST_STILL)), []
+    if (share := video.MOST_PIXELS / (image.width * image.height)) < 1:
+        width, height = (max(1, int(side * share**0.5)) for side in image.size)
+        notes.append(f"{path.name}: of its {image.width}x{image.height} pixels a video is made with {width}x{height}")
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    picture = np.array(image)
     picture.flags.writeable = False
-    return Footage(path, picture.shape[1], picture.shape[0], Fraction(fps), picture, 1)
+    return Footage(path, picture.shape[1], picture.shape[0], Fraction(fps), picture, 1, notes)
 
 
 def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:

@@ -39,7 +39,11 @@ UNTRUSTED = "signingCredential.untrusted"
 MAX_FILE_BYTES = 2 << 30
 MAX_NAME = 100
 HEAD_BYTES = 1 << 16
-CORE = {"backing_store_memory_threshold_in_mb": 16}  # what is longer lies in a temporary file while it is signed
+CORE = {
+    "backing_store_memory_threshold_in_mb": 16,  # what is longer lies in a temporary file while it is signed
+    # Of a film so much is hashed at a time, as leaves of a tree: one hash of the whole would hold 512 MB of it.
+    "merkle_tree_chunk_size_in_kb": 4096,
+}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

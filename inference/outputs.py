@@ -1,10 +1,14 @@
 """Where the results of commands go: checked before the work, marked, and put in their place whole."""
 
+import contextlib
+import fcntl
 import hashlib
 import io
+import os
+import re
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +21,7 @@ if TYPE_CHECKING:  # numpy and the mark wait until there is something to write
 
 MAX_PIXELS = 64_000_000
 RESAMPLING = ("bicubic", "nearest")
+PART = re.compile(r"\.[0-9a-f]{16}\.part(\.\w+)?")
 
 
 @dataclass
@@ -86,20 +91,21 @@ class Output:
         """Write an MP4, marked."""
         self._mark(data, "video/mp4", recipe, None)
 
+    def film(self, name: str | None = None) -> Path:
+        """Give the place of an MP4: the file, or in the folder the one of that name."""
+        return self.path / f"{name}.mp4" if self.is_folder else self.path
+
     def save_film(self, made: Path, recipe: dict[str, Any], name: str | None = None, composite: bool = False) -> None:
         """Mark an MP4 that lies beside its place, and put it there whole: however long, it is never held in memory."""
         from inference import mark
 
         recipe = {"schema": 1, "dramatis": version(), **recipe, "label": self.visible}
-        path = self.path / f"{name}.mp4" if self.is_folder else self.path
-        part = path.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            mark.sign_video(made, part, recipe, version(), composite)
-            with open(part, "rb") as stream:
+        path = self.film(name)
+        with part(path) as marked:
+            mark.sign_video(made, marked, recipe, version(), composite)
+            with open(marked, "rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+            marked.replace(path)
         self.written.append({"path": str(path), "sha256": digest, "recipe": recipe})
 
     def _mark(
@@ -133,15 +139,47 @@ def spare(path: Path, sources: Mapping[str, Path]) -> None:
             raise UserError(f"--out {path} would take the place of {name} {source}: give another name")
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Put a file in its place whole or not at all."""
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    with part(path, mode) as made:
+        made.write_bytes(data)
+        made.replace(path)
+
+
+@contextlib.contextmanager
+def part(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Give an empty file beside a place, to be filled and moved there; what was not moved is gone at the end.
+
+    Who is killed leaves it behind, and the next one who makes something in that folder clears it away: its maker locks
+    it, and locks end with their process.
+    """
+    _clear(path.parent)
+    made, handle = _begun(path, mode)
     try:
-        with open(part, "xb") as stream:
-            stream.write(data)
-        part.replace(path)
+        yield made
     finally:
-        part.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _begun(path: Path, mode: int) -> tuple[Path, int]:
+    while True:
+        made = path.with_name(f".{secrets.token_hex(8)}.part{path.suffix}")
+        handle = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        with contextlib.suppress(OSError):  # a file system without locks: there nothing is cleared either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if made.exists():
+            return made, handle
+        os.close(handle)  # somebody cleared it away before it was locked
+
+
+def _clear(folder: Path) -> None:
+    """Delete the parts that nobody makes any more."""
+    for left in folder.iterdir():
+        if PART.fullmatch(left.name) and left.is_file():
+            with contextlib.suppress(OSError), open(left, "r+b") as stream:  # locked, or somebody else's
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
 
 def version() -> str:

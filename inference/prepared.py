@@ -6,7 +6,6 @@ It is found once and kept in the user's cache, under the hash of the file's byte
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as write_tensors
 
-from inference import quiet, tracks, weights
+from inference import outputs, quiet, tracks, weights
 from inference.errors import UserError
 from inference.faces import Face, FaceDetector
 from inference.footage import Footage
@@ -274,10 +273,4 @@ def _keep(place: Path, found: Prepared) -> None:
     tensors = {name: getattr(found, name) for name in ("boxes", "owner", "rest", "whose")}
     tensors["most"] = np.array([found.most])
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = place.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(write_tensors(tensors))
-        part.replace(place)
-    finally:
-        part.unlink(missing_ok=True)
+    outputs.write(place, write_tensors(tensors), mode=0o600)

@@ -94,14 +94,16 @@ def speech_of(footage: Footage, frames: int) -> np.ndarray | None:
     """
     if footage.still is not None:
         return None
-    stream, found = audio.SpeechStream(), []
+    stream, found, heard = audio.SpeechStream(), [], False
     try:
         for block in audio.blocks(footage.path, seconds=float(frames / footage.fps)):
-            found.append(stream.push(block))
+            heard = True
+            if len(ready := stream.push(block)):
+                found.append(ready)
     except MediaError:
-        if not found:
+        if not heard:
             return None  # no sound, or none that can be read: what is seen has to do
-    return np.concatenate([*found, stream.finish()]) if found else None
+    return np.concatenate([*found, stream.finish()]) if heard else None
 
 
 def _speaks(speech: np.ndarray | None, time: float) -> float:

@@ -1,5 +1,6 @@
 """What is to be said: heard once for its length and where somebody speaks, then again as the generator hears it."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -71,7 +72,9 @@ class Voice:
         if self.gate is None:
             return block
         at = (np.arange(first, first + len(block)) - FRAME / 2) / FRAME
-        return (block * np.interp(at, np.arange(len(self.gate)), self.gate)).astype(np.float32)
+        begin = min(max(0, first // FRAME - 1), len(self.gate) - 1)
+        near = self.gate[begin : (first + len(block)) // FRAME + 2]
+        return (block * np.interp(at - begin, np.arange(len(near)), near)).astype(np.float32)
 
 
 def hear(path: Path, gate: bool = True, most_seconds: float = audio.MOST_SECONDS) -> Voice:
@@ -86,7 +89,8 @@ def hear(path: Path, gate: bool = True, most_seconds: float = audio.MOST_SECONDS
             raise UserError(f"--audio {path} is no file: give a sound or a video with sound, or a folder of them")
         for block in audio.blocks(path, most_seconds=most_seconds):
             samples += len(block)
-            speech.append(stream.push(block))
+            if len(ready := stream.push(block)):
+                speech.append(ready)
             loud.push(block)
     except MediaError as error:
         if error.reason not in SPARE or not samples:
@@ -114,14 +118,14 @@ class _Loudness:
     """The root mean square of each frame of 25 fps, of sound that comes in pieces."""
 
     def __init__(self) -> None:
-        self.found: list[np.ndarray] = []
+        self.found = array("f")  # many small pieces would weigh ten times what they hold
         self.pending = np.zeros(0, np.float32)
 
     def push(self, block: np.ndarray) -> None:
         self.pending = np.concatenate([self.pending, block])
         whole = len(self.pending) // FRAME * FRAME
-        self.found.append(np.sqrt(np.square(self.pending[:whole].reshape(-1, FRAME)).mean(1)))
+        self.found.extend(np.sqrt(np.square(self.pending[:whole].reshape(-1, FRAME)).mean(1)).tolist())
         self.pending = self.pending[whole:]
 
     def levels(self) -> np.ndarray:
-        return np.concatenate(self.found)
+        return np.array(self.found)

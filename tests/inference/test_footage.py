@@ -48,6 +48,14 @@ def test_a_picture_that_is_transparent_lies_on_white(tmp_path):
     assert next(seen.read()).min() == 255
 
 
+def test_a_picture_larger_than_any_video_is_made_smaller_and_that_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(footage.video, "MOST_PIXELS", 1200)
+    Image.new("RGB", (80, 60), (200, 0, 0)).save(tmp_path / "x.png")
+    seen = footage.load(tmp_path / "x.png")
+    assert (seen.width, seen.height, seen.still.shape) == (40, 30, (30, 40, 3))
+    assert seen.notes == ["x.png: of its 80x60 pixels a video is made with 40x30"]
+
+
 def test_a_broken_video_ends_where_it_ends_with_a_note(film):
     path = film("x.mp4", [grey(10 * (number % 20)) for number in range(60)])
     data = bytearray(path.read_bytes())

@@ -1,4 +1,6 @@
+import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +41,29 @@ def test_where_nobody_speaks_the_generator_hears_silence(tone):
     found = list(said(tone("x.wav", 4.0), gate).windows(Fraction(25), 100, "reflect", 0))
     assert found[20].max() > 0
     assert (found[60] == audio.SILENCE).all()
+
+
+def test_of_a_longer_sound_little_more_is_held(tone):
+    peaks = []
+    for name, seconds in (("warm.wav", 1), ("short.wav", 20), ("long.wav", 60)):
+        path = tone(name, seconds)
+        tracemalloc.start()
+        voice.hear(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 40 * 1500  # bytes; of a second's samples there are 64,000
+
+
+def test_samples_are_weighed_alike_in_whatever_pieces_they_come():
+    rng = np.random.default_rng(0)
+    gate = rng.random(50, np.float32)
+    sound = rng.random(50 * voice.FRAME - 7, np.float32)
+    gated = voice.Voice(Path("x.wav"), len(sound), gate, gate)._gated
+    cuts = np.sort(rng.integers(0, len(sound), 20)).tolist()
+    pieces = [gated(sound[a:b], a) for a, b in zip([0, *cuts], [*cuts, len(sound)], strict=True)]
+    frames = (np.arange(len(sound)) - voice.FRAME / 2) / voice.FRAME
+    wanted = sound * np.interp(frames, np.arange(50), gate)
+    assert np.allclose(np.concatenate(pieces), wanted, atol=1e-6)
 
 
 def test_the_gate_opens_round_speech_alone():

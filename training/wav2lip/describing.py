@@ -14,7 +14,6 @@ from preprocessing.talkpacks import FPS, SPLITS, Talks
 from training import finished, provenance, shipping
 from training.sources import Source
 
-BROUGHT = "non-commercial: brought as {}; the published weights of Wav2Lip (LRS2) allow research and personal use only"
 PUBLISHED_MEL = {"sync": {"padding": "reflect", "lead": 0}, "lipsync": {"padding": "reflect", "lead": -1}}
 
 
@@ -73,7 +72,7 @@ def describe(name: str, version: str, half: bool, trained: Trained, talks: Talks
     """Put the manifest together, but for the hashes and the parity."""
     run, kind = trained.run, trained.kind
     inputs, outputs = _shapes(kind.task, Wav2LipConfig(trained.width).channels(512))
-    licence, commercial = (run.licence, run.commercial) if run else (BROUGHT.format(trained.file.name), False)
+    bound = run or trained.file
     counted = talks.clips if run else []
     manifest = {
         "name": name,
@@ -85,12 +84,12 @@ def describe(name: str, version: str, half: bool, trained: Trained, talks: Talks
         "outputs": outputs,
         "mel": {"rate": 16_000, "columns_per_second": 80, **trained.mel},
         "licences": {
-            "weights": licence,
+            "weights": bound.licence,
             "code": provenance.CODE_LICENCE,
             "data": provenance.counted(clip.licence for clip in counted),
         },
         "consent": provenance.counted(clip.consent for clip in counted),
-        "commercial": commercial,
+        "commercial": bound.commercial,
         "demo": trained.demo,
         "provenance": _provenance(trained, talks),
         "metrics": digest(metrics, kind.kind) if run else {"measured": False, "why": "these weights were brought"},

@@ -29,6 +29,7 @@ from training.wav2lip import callbacks, data, generator, starting, syncnet
 if TYPE_CHECKING:
     import wandb
 
+STATISTICS = "the statistics of batch norm"
 CHANCE = 0.6  # held-out accuracy below which an expert says little more than perhaps
 
 
@@ -244,15 +245,29 @@ def start(job: Job, init: str | None, folder: Path, resumed: bool) -> str:
             sources.keep(source, folder)
     else:
         source = sources.origin(folder)
-    begun = f"from {source.said}" if source else "from scratch"
-    frozen = getattr(job.settings, "freeze", [])
+    if keeps_statistics(job.settings, source):
+        job.model.freeze_statistics()
+        job.said["frozen"] = [*job.said["frozen"], STATISTICS]
+    begun, frozen = f"from {source.said}" if source else "from scratch", job.said.get("frozen")
     return f"{begun}, {', '.join(frozen)} frozen" if frozen else begun
 
 
+def keeps_statistics(settings: Around, source: Source | None) -> bool:
+    """Tell whether batch norm goes on by the statistics that came with the weights."""
+    if isinstance(settings, ExpertSettings) or settings.statistics == "moving":
+        return False
+    return settings.statistics == "frozen" or source is not None
+
+
 def refuse_frozen_chance(job: Job, source: Source | None) -> None:
-    if not source and getattr(job.settings, "freeze", None):
+    if source or isinstance(job.settings, ExpertSettings):
+        return
+    if job.settings.freeze:
         line = f"wav2lip.freeze: {job.settings.freeze[0]} would stay at random, as it comes from no other training"
         raise UserError(f"{line}: freeze nothing, or give wav2lip.start or init")
+    if job.settings.statistics == "frozen":
+        line = "wav2lip.statistics=frozen: from scratch there are none that anything was normalised by"
+        raise UserError(f"{line}: leave it out, or give wav2lip.start or init")
 
 
 def fingerprint(settings: Around, pack: Path, init: str | None, job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ class Settings(stepping.Settings):
 
     weights: Weights
     freeze: list[str]  # parts of the generator that stay as they came: audio_encoder, face_encoder_blocks.0, ..
+    statistics: Literal["moving", "frozen"] | None  # of batch norm; None: frozen where it starts from other weights
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class Wav2Lip(descent.Descent):
         self.expert = expert.eval().requires_grad_(False) if expert else None
         self.sha256 = sha256
         self.sync, self.gan = Schedule(settings.weights.sync), Schedule(settings.weights.gan)
-        self.frozen = parts(self.generator, settings.freeze)
-        for part in self.frozen:
+        self.resting = parts(self.generator, settings.freeze)  # in eval mode throughout
+        for part in self.resting:
             part.requires_grad_(False)
         self.train()
 
@@ -79,12 +81,21 @@ class Wav2Lip(descent.Descent):
         return ("generator", "discriminator") if self.discriminator else ("generator",)
 
     def train(self, mode: bool = True) -> "Wav2Lip":
-        """Lightning puts all that a module holds in train mode, the expert and frozen parts among it."""
+        """Lightning puts all that a module holds in train mode, the expert and what is frozen among it."""
         super().train(mode)
-        for part in (self.expert, *self.frozen):
+        for part in (self.expert, *self.resting):
             if part:
                 part.eval()
         return self
+
+    def freeze_statistics(self) -> None:
+        """Normalise as the weights that were brought are used, not by the few speakers of a batch.
+
+        By those it loses how bright and how red a batch's faces are on the whole: at the first step of a fine-tune the
+        loss is twice that of the same weights in use, and most of what is then learned only undoes that.
+        """
+        self.resting += [each for each in self.generator.modules() if isinstance(each, nn.BatchNorm2d)]
+        self.train()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         networks = (self.generator, self.discriminator) if self.discriminator else (self.generator,)

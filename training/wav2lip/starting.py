@@ -24,6 +24,7 @@ from training.wav2lip import reference
 TASKS = {"expert": "sync", "generator": "lipsync"}
 WIDEST = {"sync": "audio_encoder.13.conv_block.0.weight", "lipsync": "audio_encoder.12.conv_block.0.weight"}
 UNSTATED = provenance.UNSTATED
+RESEARCH = "research and personal use only, as the README of Wav2Lip says of its weights, which are trained on LRS2"
 
 
 def fill(networks: Mapping[str, nn.Module], start: str | None, init: str | None, key: str) -> Source | None:
@@ -98,8 +99,12 @@ def read(folder: Path, network: str) -> tuple[Source, dict[str, Tensor]]:
 
 
 def of_file(path: Path) -> Source:
-    """Name a file that somebody brought: nobody says what it allows, so it allows no commerce."""
-    return Source("file", path.name, sha256(path), UNSTATED, False)
+    """Name a file that somebody brought, which allows no commerce: a pickle is held to be one of the published ones.
+
+    Of safetensors nobody says what they were made of: ours are brought as runs and bundles.
+    """
+    licence = UNSTATED if path.suffix == ".safetensors" else RESEARCH
+    return Source("file", path.name, sha256(path), licence, False)
 
 
 def terms(talks: Talks, world: str, sources: Iterable[Source | None]) -> tuple[str, bool]:

@@ -285,7 +285,7 @@ def test_weights_that_a_user_brings_become_a_bundle_that_is_not_for_commerce(dat
     made = without_graph(run, f"init='{file}'")
     assert made.name == "my-weights--v2"
     assert made.manifest["commercial"] is False
-    assert made.manifest["licences"]["weights"].startswith("non-commercial: brought as my weights (v2).pth")
+    assert made.manifest["licences"]["weights"].startswith("research and personal use only")
     assert made.manifest["mel"]["lead"] == (-1 if run == "wav2lip" else 0)
     assert made.manifest["provenance"]["read_from"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert made.check() == 0

@@ -147,9 +147,24 @@ def test_what_is_frozen_stays_and_is_listed():
     moved = {name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
     assert moved == {"face_encoder_blocks", "face_decoder_blocks", "output_block"}
     about = json.loads((run / "run.json").read_text())
-    assert about["frozen"] == ["audio_encoder"]
+    assert about["frozen"] == ["audio_encoder", "the statistics of batch norm"]
     assert (about["started_from"]["kind"], about["started_from"]["name"]) == ("file", "before.safetensors")
     assert about["commercial"] is False  # nobody says what a file allows
+
+
+@pytest.mark.parametrize(("told", "stays"), [("null", True), ("frozen", True), ("moving", False)])
+def test_a_fine_tune_normalises_by_the_statistics_that_came_with_the_weights_unless_told(told, stays):
+    torch.manual_seed(0)
+    before = Generator(Wav2LipConfig(WIDTH)).state_dict()
+    torch.save(before, "wav2lip.pth")
+    run = trained("wav2lip", 1, "init=wav2lip.pth", f"wav2lip.statistics={told}")
+    after = load_file(run / "generator.safetensors")
+    counted = [name for name in before if "running" in name or "num_batches" in name]
+    assert all(torch.equal(after[name], before[name]) for name in counted) == stays
+    assert not torch.equal(*(state["output_block.0.conv_block.1.weight"] for state in (before, after)))
+    about = json.loads((run / "run.json").read_text())
+    assert bool(about["frozen"]) == stays
+    assert (about["commercial"], "research and personal use only" in about["licence"]) == (False, True)
 
 
 def test_a_reference_checkpoint_is_where_an_expert_begins():
@@ -234,6 +249,7 @@ def test_two_processes_over_gloo_train_in_step(home):
         ("wav2lip", "wav2lip.expert=nobody", "wav2lip.expert: nobody is not there"),
         ("wav2lip", "wav2lip.freeze=[mouth]", "wav2lip.freeze: 'mouth' is no part of the generator"),
         ("wav2lip", "wav2lip.freeze=[audio_encoder]", "audio_encoder would stay at random"),
+        ("wav2lip", "wav2lip.statistics=frozen", "from scratch there are none"),
         ("wav2lip", "wav2lip.weights.gan.points=[[0, 0.99]]", "wav2lip.weights: .* come to 1.02"),
         ("wav2lip", "wav2lip.start=expert", "expert"),
     ],

@@ -41,7 +41,7 @@ def test_an_expert_comes_from_a_bundle_a_run_and_a_file_alike(tmp_path):
     save_file(state, tmp_path / "run/expert.safetensors")
     (tmp_path / "run/run.json").write_text(json.dumps({"licence": "CC0-1.0", "commercial": True}))
     torch.save({"state_dict": state}, tmp_path / "expert.pth")
-    terms = {"bundle": "Apache-2.0", "run": "CC0-1.0", "file": "not stated"}
+    terms = {"bundle": "Apache-2.0", "run": "CC0-1.0", "file": starting.RESEARCH}
     for name, kind in (("bundle", "bundle"), ("run", "run"), ("expert.pth", "file")):
         expert, source = starting.expert(str(tmp_path / name))
         assert (source.kind, source.licence, source.commercial) == (kind, terms[kind], kind != "file")
@@ -99,14 +99,15 @@ def test_two_beginnings_are_one_too_many():
         starting.fill({"expert": network(SyncNet)}, "a", "b", "syncnet")
 
 
-def test_what_is_trained_is_no_freer_than_its_talks_its_start_and_its_expert(drawn_talks):
+def test_what_is_trained_is_no_freer_than_its_talks_its_start_and_its_expert(drawn_talks, tmp_path):
     talks = talkpacks.read(drawn_talks)
     ours = Source("starter", "lips", "0" * 64, "Apache-2.0", True)
-    brought = Source("file", "wav2lip.pth", "0" * 64, "not stated", False)
+    torch.save({"state_dict": network(Generator).state_dict()}, tmp_path / "wav2lip.pth")
+    brought = starting.fill({"generator": network(Generator)}, None, str(tmp_path / "wav2lip.pth"), "wav2lip")
     assert starting.terms(talks, "demo", [None, ours]) == ("Apache-2.0", True)
     licence, commercial = starting.terms(talks, "demo", [ours, brought])
     assert not commercial
-    assert "as the file wav2lip.pth allows: not stated" in licence
+    assert "as the file wav2lip.pth allows: research and personal use only" in licence
     assert starting.terms(talks, "real", [ours])[1] is True
 
 
