@@ -2,8 +2,8 @@
 
 A pickle is a program for a machine of Python's that imports and calls whatever it names, and a snapshot holds the
 source text of its networks besides, for that machine to run. The machine here knows no import: of the few names that a
-snapshot is made of it makes numbers, tensors and records, and it stops at any other. What is read is never larger than
-the file.
+snapshot is made of it makes numbers, tensors and records, and it stops at any other. What is read is at most twice as
+large as the file: bytes of old protocols are copied once more.
 """
 
 import io
@@ -34,9 +34,9 @@ STORAGES = {
     "torch.LongStorage": torch.int64,
 }
 SCALARS = {"f8": "<d", "f4": "<f", "i8": "<q", "i4": "<i", "b1": "<?"}
-VALUES = frozenset(
-    "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT SHORT_BINBYTES BINBYTES BINBYTES8 SHORT_BINUNICODE BINUNICODE "
-    "BINUNICODE8".split()
+VALUES = (
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
+    *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
 )
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": set, "EMPTY_TUPLE": tuple}
@@ -85,7 +85,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} has {path.stat().st_size / 1e9:.1f} GB, 2.1 at most: {EXPECTED}")
     try:
         data = path.read_bytes()
-        content = Machine(len(data)).run(io.BytesIO(data), KNOWN)
+        content = Machine(2 * len(data)).run(io.BytesIO(data), KNOWN)
     except Refused as refused:
         raise UserError(f"{path} {one_line(refused)}: {EXPECTED}") from None
     except BROKEN as error:
@@ -96,7 +96,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class Machine:
-    """Runs the programs of one file: together they take at most `MOST_STEPS` and copy at most as much as it holds."""
+    """Runs the programs of one file: together they take at most `MOST_STEPS` and copy at most `room` bytes."""
 
     def __init__(self, room: int) -> None:
         self.steps, self.room = 0, room
@@ -168,7 +168,7 @@ class Machine:
         magic, version, about = (self.run(stream, {}) for _ in range(3))
         if (magic, version, about["little_endian"]) != (MAGIC, VERSION, True):
             raise Refused("holds tensors in another form than torch's of before 1.6, as snapshots have them")
-        dtype, count = self.run(stream, {name: None for name in STORAGES})
+        dtype, count = self.run(stream, dict.fromkeys(STORAGES))
         self.run(stream, {})
         if int.from_bytes(stream.read(8), "little") != count or len(blob) - stream.tell() != count * dtype.itemsize:
             raise Refused(f"holds a tensor of other than the {count} numbers that it declares")
@@ -289,6 +289,7 @@ KNOWN = {
     "collections.OrderedDict": _nothing(dict),
     "dnnlib.util.EasyDict": _nothing(dict),
     "builtins.set": _set,
+    "__builtin__.set": _set,
     "torch._utils._rebuild_parameter": lambda _, tensor, *_rest: tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch.storage._load_from_bytes": Machine.storage,

@@ -136,14 +136,20 @@ def _source(folder: Path, said: str) -> Source:
 
 
 def _terms_of_run(path: Path) -> tuple[str | None, bool]:
-    """A run states no licence, its export does; but one of rendered people alone has but one to have."""
+    """A run states no licence, its export does; but one that was brought does, and binds what comes of it.
+
+    One of rendered people alone has but one to have.
+    """
     try:
         run = json.loads(path.read_bytes())
+        if run.get("licence"):
+            return run["licence"], run.get("commercial") is True
         start = run.get("started_from") or {"licence": provenance.RENDERED}
-        rendered = run.get("world") == "demo" and start.get("licence") == provenance.RENDERED
+        if start.get("licence") == provenance.RENDERED:
+            return (provenance.RENDERED, True) if run.get("world") == "demo" else (None, False)
+        return start.get("licence"), False
     except (ValueError, AttributeError):
         raise UserError(f"{path} is no record of a training: train anew or start from another") from None
-    return (provenance.RENDERED, True) if rendered else (None, False)
 
 
 def _bundle(folder: Path, name: str) -> Source:
