@@ -14,8 +14,10 @@ from hydra import compose, initialize_config_dir
 from safetensors.torch import load_file
 from torch import nn
 
+from inference import bundle
 from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents
+from training import export
 from training.stylegan2 import bring, transfer
 from training.stylegan2.discriminator import Discriminator, DiscriminatorConfig
 
@@ -205,5 +207,26 @@ def test_a_pickle_without_networks_and_a_file_that_is_not_there_are_told():
     Path("network.pkl").write_bytes(pickle.dumps({"weights": 1}))
     with pytest.raises(UserError, match=r"holds no network G_ema \(weights\)"):
         brought()
-    with pytest.raises(UserError, match="other[.]pkl is not there"):
+    with pytest.raises(UserError, match=r"other\.pkl is not there"):
         brought(file="other.pkl")
+
+
+def test_it_is_exported_as_what_nobody_may_sell():
+    made = networks()
+    snapshot(made)
+    brought()
+    overrides = ["corpus=portrait", "profile=tiny", "wandb.mode=disabled", "export.run=faces", "export.name=faces"]
+    overrides += ["export.directions.samples=100", "export.directions.count=2", "export.preview.avatars=2"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        export.main(compose("training/export", overrides))
+        with pytest.raises(UserError, match="a starter is of this project's own training"):
+            export.main(compose("training/export", [*overrides, "export.starter=true"]))
+    exported = bundle.load(Path("data/exported/faces"))
+    z = latents([1], 8)
+    assert torch.equal(exported.generator()(z), made["G_ema"](z))
+    assert exported.manifest["licences"]["weights"] == bring.LICENCE
+    assert exported.manifest["commercial"] is False
+    card = (exported.folder / "README.md").read_text()
+    assert "network.pkl" in card
+    assert "Commercial use: no" in card
+    assert "None" not in card

@@ -155,7 +155,7 @@ def test_a_program_of_too_many_steps_and_a_file_too_large_are_refused(read, monk
     with pytest.raises(UserError, match="takes more than 100 steps"):
         read(program(b"]" * 200))
     monkeypatch.setattr(pickles, "MOST_BYTES", 1)
-    with pytest.raises(UserError, match="GB, 2[.]1 at most"):
+    with pytest.raises(UserError, match=r"GB, 2\.1 at most"):
         read(program(b"N"))
 
 
