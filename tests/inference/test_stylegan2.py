@@ -38,11 +38,40 @@ def test_a_state_dict_has_as_many_entries_as_the_published_one(resolution, base,
     assert len(on_meta(resolution, base, layers=8).state_dict()) == entries
 
 
+def published_names(resolution: int, layers: int, conditional: bool) -> set[str]:
+    """Write down the names of the published state dict."""
+    affine = ("affine.weight", "affine.bias")
+    convolution = ("weight", "bias", "noise_strength", "noise_const", "resample_filter", *affine)
+    names = {"mapping.w_avg", "synthesis.b4.const"}
+    names |= {f"mapping.fc{layer}.{part}" for layer in range(layers) for part in ("weight", "bias")}
+    if conditional:
+        names |= {"mapping.embed.weight", "mapping.embed.bias"}
+    for power in range(2, resolution.bit_length()):
+        block = f"synthesis.b{2**power}"
+        names |= {f"{block}.resample_filter", *(f"{block}.torgb.{part}" for part in ("weight", "bias", *affine))}
+        for layer in ("conv0", "conv1") if power > 2 else ("conv1",):
+            names |= {f"{block}.{layer}.{part}" for part in convolution}
+    return names
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize(("resolution", "base"), [(64, 16384), (256, 16384), (512, 32768), (1024, 32768)])
+def test_the_names_are_the_published_ones_with_and_without_classes(resolution, base, classes):
+    with torch.device("meta"):
+        network = Generator(GeneratorConfig(resolution, resolution, base, 512, mapping_layers=8, classes=classes))
+    assert set(network.state_dict()) == published_names(resolution, 8, bool(classes))
+    with torch.device("meta"):
+        plain = Generator(GeneratorConfig(resolution, resolution, base, 512, mapping_layers=8))
+    more, few = (sum(each.numel() for each in one.parameters()) for one in (network, plain))
+    assert more - few == (512 * 10 + 512 + 512 * 512 if classes else 0)  # the embedding, and where it enters
+
+
 @pytest.mark.parametrize(
     ("resolution", "base", "most", "layers", "millions"),
     [
-        *((64, 2048, 128, 2, 2.13), (64, 16384, 512, 2, 22.24), (256, 16384, 512, 2, 23.19)),
-        *((256, 16384, 512, 8, 24.77), (1024, 32768, 512, 8, 30.37)),
+        *((64, 2048, 128, 2, 2.13), (64, 16384, 512, 2, 22.24), (128, 16384, 512, 2, 22.95)),
+        *((256, 16384, 512, 2, 23.19), (256, 16384, 512, 8, 24.77), (256, 32768, 512, 8, 30.03)),
+        *((512, 32768, 512, 8, 30.28), (1024, 32768, 512, 8, 30.37)),
     ],
 )
 def test_a_generator_has_as_many_parameters_as_the_published_one(resolution, base, most, layers, millions):

@@ -20,7 +20,7 @@ from scraping import stage
 from training import checkpoints, machine, record, runs, watching
 from training.machine import TrainerSettings
 from training.runs import DATA
-from training.stylegan2 import callbacks, data, module, transfer
+from training.stylegan2 import callbacks, data, module, presets, transfer
 
 if TYPE_CHECKING:
     import wandb
@@ -70,11 +70,12 @@ class Batches(pl.LightningDataModule):
 def main(config: DictConfig) -> None:
     if config.max_kimg is not None:
         config.train.max_kimg = config.max_kimg
-    settings = stage.settings(config, "train", Settings)
     where = stage.settings(config, "trainer", TrainerSettings)
     watch = stage.settings(config, "wandb", watching.Settings)
-    machine.prepare(where)
     pack = packing.read_pack(DATA / "processed" / config.corpus)
+    presets.settle(config.train, max(pack.width, pack.height), where.processes)
+    settings = as_started(stage.settings(config, "train", Settings))
+    machine.prepare(where)
     name = runs.name_of(settings.name)
     print_of = fingerprint(settings, DATA / "processed" / config.corpus)
     follower = rank_zero_only.rank > 0  # of a leader that holds the lock
@@ -100,6 +101,21 @@ def main(config: DictConfig) -> None:
         finally:
             if watched:
                 watching.close(watched, failed)
+
+
+def as_started(settings: Settings) -> Settings:
+    """Take the networks' width and depth from what is started from: weights fit no others."""
+    if settings.start is None:
+        return settings
+    there, changed = transfer.shape(settings.start), {}
+    for part in ("generator", "discriminator"):
+        own = getattr(settings, part)
+        other = {name: value for name, value in there[part].items() if getattr(own, name) != value}
+        changed |= {f"{part}.{name} {value} ({getattr(own, name)} here)": None for name, value in other.items()}
+        settings = settings.model_copy(update={part: own.model_copy(update=other)})
+    if changed and rank_zero_only.rank == 0:
+        print(f"as {settings.start} has it: {', '.join(changed)}", flush=True)
+    return settings
 
 
 def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, watched: "wandb.Run | None") -> tuple:
