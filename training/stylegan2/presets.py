@@ -6,6 +6,8 @@ train.py); gamma is still the first thing to sweep.
 
 from omegaconf import DictConfig, OmegaConf
 
+from inference.errors import UserError
+
 AUTO = "auto"
 MOST_BATCH = 64
 MOST_GROUP = 4
@@ -20,7 +22,7 @@ def settle(train: DictConfig, resolution: int, processes: int) -> None:
     if train.batch == AUTO:
         train.batch = batch(resolution, processes)
     if not isinstance(train.batch, int) or train.batch < 1:
-        return  # and the check of all settings says so
+        raise UserError(f"train.batch: expected a number of pictures or auto (got {train.batch!r})")
     for name, value in heuristics(resolution, train.batch, processes).items():
         if OmegaConf.select(train, name) == AUTO:
             OmegaConf.update(train, name, value)
