@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from inference.errors import UserError, one_line
 from inference.manifest import BOUNDS
 from inference.networks.stylegan2 import Generator, GeneratorConfig
+from inference.strangers import plain
 from scraping import stage
 from training import provenance, record, runs, sources
 from training.stylegan2 import pickles
@@ -68,7 +69,8 @@ def records_of(content: dict[str, Any], file: Path) -> dict[str, Record]:
     """Give the networks of a snapshot by our names; the average generator must be there."""
     found = {name: content[theirs] for name, theirs in NETWORKS.items() if isinstance(content.get(theirs), Record)}
     if "ema" not in found:
-        raise UserError(f"{file} holds no network G_ema ({', '.join(map(str, content))[:80]}): {pickles.EXPECTED}")
+        there = plain(", ".join(map(str, content)))[:80]
+        raise UserError(f"{file} holds no network G_ema ({there}): {pickles.EXPECTED}")
     return found
 
 
@@ -86,7 +88,7 @@ def networks_of(records: dict[str, Record], file: Path) -> dict[str, nn.Module]:
         # All are compared before anything of such a size is allocated.
         states = {name: fitting(built[name], state_of(network)) for name, network in records.items()}
     except pickles.BROKEN as error:
-        why = one_line(error, 160)
+        why = plain(one_line(error, 160))
         raise UserError(f"{file} is of another architecture than StyleGAN2 ({why}): {pickles.EXPECTED}") from None
     for name, network in built.items():
         network.load_state_dict(states[name], assign=True)

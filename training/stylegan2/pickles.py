@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from inference.errors import UserError, one_line
+from inference.strangers import plain
 
 MOST_BYTES = 2 * 1024**3  # one of 1024 pixels has 0.4 GB
 MOST_STEPS = 1_000_000  # one of 1024 pixels takes 40,000
@@ -87,9 +88,9 @@ def read(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
         content = Machine(2 * len(data)).run(io.BytesIO(data), KNOWN)
     except Refused as refused:
-        raise UserError(f"{path} {one_line(refused)}: {EXPECTED}") from None
+        raise UserError(f"{path} {plain(one_line(refused))}: {EXPECTED}") from None
     except BROKEN as error:
-        raise UserError(f"{path} is cut or no pickle ({one_line(error, 100)}): {EXPECTED}") from None
+        raise UserError(f"{path} is cut or no pickle ({plain(one_line(error, 100))}): {EXPECTED}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no networks by name: {EXPECTED}")
     return content
