@@ -23,7 +23,7 @@ from training.stylegan2.module import AdaSettings
 
 HISTORY = (
     *("kimg", "seconds", "kimg_per_second", "loss_g", "loss_d", "r1", "path_length", "p", "r_t"),
-    *("scores_real", "scores_fake", "scores_held_out", "grad_g", "grad_d"),
+    *("scores_real", "scores_fake", "scores_held_out", "r_v", "grad_g", "grad_d"),
 )
 
 
@@ -119,6 +119,7 @@ class Ticks(pl.Callback):
         row |= module.take_seen()
         if self.held_out:
             row["scores_held_out"] = self._score_of_held_out(module, *self.held_out)
+            row |= overfitting(row["scores_real"], row["scores_held_out"], row["scores_fake"])
         self.last_kimg, self.last_time = now, clock
         if trainer.is_global_zero:
             self.history.append(row)
@@ -156,6 +157,14 @@ class Ticks(pl.Callback):
             f"p has reached train.ada.most={ada.most:g}: the discriminator overfits by more than augmentation can mend"
         )
         tqdm.write(f"{line}; more pictures, a higher train.gamma or another train.start would")
+
+
+def overfitting(reals: float, held_out: float, fakes: float) -> dict[str, float]:
+    """Give r_v (2006.06676, equation 1), of mean scores: 0 where held-out pictures pass for trained ones, 1 for fakes.
+
+    Where reals and fakes score alike there is none.
+    """
+    return {"r_v": (reals - held_out) / (reals - fakes)} if abs(reals - fakes) > 1e-6 else {}
 
 
 class Samples(pl.Callback):
