@@ -26,6 +26,7 @@ MOST_STEPS = 1_000_000  # one of 1024 pixels takes 40,000
 EXPECTED = "expected a snapshot of StyleGAN2-ADA, or of StyleGAN2 by StyleGAN3's repository"
 BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, OverflowError, struct.error)
 OF_TENSORFLOW = "dnnlib.tflib.network.Network"
+OF_STYLEGAN3 = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001  # of torch's way to store tensors before it took zip archives
 STORAGES = {
@@ -246,7 +247,8 @@ def _name(full: str, names: dict[str, Callable[..., Any]]) -> Name:
         line = f"is a snapshot of StyleGAN2 for TensorFlow ({full})"
         raise Refused(f"{line}: convert it with legacy.py of NVIDIA's StyleGAN2-ADA for PyTorch first")
     if full not in names:
-        raise Refused(f"asks for {full[:80]!r}, which no such snapshot needs and which could run code")
+        why = "as StyleGAN3's own networks do" if full in OF_STYLEGAN3 else "which no such snapshot needs and could run code"
+        raise Refused(f"asks for {full[:80]!r}, {why}")
     return Name(full, names[full])
 
 
