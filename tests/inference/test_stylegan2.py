@@ -206,6 +206,14 @@ def test_pictures_become_bytes_as_published():
     assert stylegan2.to_uint8(pictures).flatten().tolist() == [0, 0, 128, 255, 255]
 
 
+def test_what_is_transparent_lies_on_white():
+    """Alpha 1, 1/2 and 0 of red, whose colours are multiplied by it."""
+    alpha = torch.tensor([1.0, 0.5, 0.0])
+    red = torch.stack([alpha, alpha * 0, alpha * 0, alpha]) * 2 - 1
+    shown = stylegan2.to_uint8(red.reshape(1, 4, 1, 3))
+    assert shown[0, 0].tolist() == [[255, 0, 0], [255, 128, 128], [255, 255, 255]]
+
+
 def test_a_clamp_holds_after_the_activation_and_its_gain():
     config = GeneratorConfig(8, 8, 32, 4, z_dim=4, w_dim=4, conv_clamp=0.25)
     layer = SynthesisLayer(config, 4, 8)

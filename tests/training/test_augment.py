@@ -289,6 +289,21 @@ def test_cutout_makes_a_quarter_of_the_picture_grey_wherever_it_falls():
     torch.testing.assert_close(share, share.flip(1), atol=0.05, rtol=0)
 
 
+def test_colours_and_noise_leave_alpha_and_what_is_not_seen_alone():
+    straight, opacity = noise(16, 3, 8, 8, dtype=torch.float64), torch.rand(16, 1, 8, 8, generator=seed(5)).double()
+    opacity[:, :, :2], opacity[:, :, 2:4] = 0, 1
+    pictures = torch.cat([(straight + 1) * opacity - 1, 2 * opacity - 1], 1)
+    for name in ("color", "noise"):
+        augmented = Augment(name, 0.8)(pictures, seed())
+        assert torch.equal(augmented[:, 3], pictures[:, 3])
+        assert (augmented[:, :3, :2] == -1).all()
+        assert not torch.equal(augmented[:, :3, 2:], pictures[:, :3, 2:])
+    recoloured = Augment("color", 0.8)(straight, seed())
+    torch.testing.assert_close(Augment("color", 0.8)(pictures, seed())[:, :3], (recoloured + 1) * opacity - 1)
+    cut = Augment("cutout", 1)(pictures.clamp(min=-0.9), seed())
+    assert ((cut == -1).all(1).flatten(1).sum(1) > 0).all(), "a hole is transparent"
+
+
 @pytest.mark.parametrize(
     ("name", "number"), [("people", 0), ("bgc", 1), ("bgc", 2), ("filter", 1), ("noise", 1), ("bgcfnc", 3)]
 )
@@ -299,11 +314,11 @@ def test_gradients_of_gradients_are_right(name, number):
     assert torch.autograd.gradgradcheck(lambda given: augment(given, seed(number)) ** 2, pictures)
 
 
-def test_an_unknown_set_and_colours_of_four_channels_are_refused():
+def test_an_unknown_set_and_colours_of_five_channels_are_refused():
     with pytest.raises(UserError, match="take one of blit, geom"):
         Augment("everything")
-    with pytest.raises(UserError, match="4 channels"):
-        Augment("color", 0.8)(noise(4, 4, 8, 8), seed())
+    with pytest.raises(UserError, match="5 channels"):
+        Augment("color", 0.8)(noise(4, 5, 8, 8), seed())
 
 
 def test_p_moves_by_the_pictures_seen_towards_the_target():

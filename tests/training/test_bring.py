@@ -174,7 +174,7 @@ def spoil(name: str, value: object) -> Callable[[dict], None]:
     [
         (spoil("img_resolution", 1 << 40), "height is 1099511627776, expected 8 to 2048"),
         (spoil("img_resolution", 32), "b32"),
-        (spoil("img_resolution", 24), "pictures of 24 pixels"),
+        (spoil("img_resolution", 24), "pictures of 24 pixels and 3 channels"),
         (spoil("z_dim", "8"), "z_dim is '8'"),
         (spoil("synthesis.b16.conv1.activation", "relu"), "the activation is 'relu'"),
         (spoil("mapping.fc0.bias_gain", 1.0), "learns at another rate"),

@@ -174,13 +174,23 @@ def holes(draw: Draw) -> Tensor:
 
 
 def recolour(pictures: Tensor, colour: Tensor) -> Tensor:
-    """Transform the colours of pictures [N, 1 or 3, H, W] by matrices [N, 4, 4]; grey stays grey (appendix B)."""
+    """Transform the colours of pictures [N, 1, 3 or 4, H, W] by matrices [N, 4, 4] (appendix B).
+
+    Grey stays grey, alpha and what is transparent stay: colours that are multiplied by it are shifted times it.
+    """
+    if pictures.shape[1] == 4:
+        colour, opacity = colour[:, :3].to(pictures), (pictures[:, 3:] + 1) / 2
+        lit = (pictures[:, :3] + 1 - opacity).flatten(2)  # alpha times the colour from -1 to 1
+        lit = colour[..., :3] @ lit + colour[..., 3:] * opacity.flatten(2)
+        return torch.cat([lit.view_as(pictures[:, :3]) - 1 + opacity, pictures[:, 3:]], 1)
     colour = colour[:, :3].to(pictures)
     if pictures.shape[1] == 1:
         colour = colour.mean(1, keepdim=True)
         colour = torch.cat([colour[..., :3].sum(2, keepdim=True), colour[..., 3:]], 2)
     elif pictures.shape[1] != 3:
-        raise UserError(f"pictures have {pictures.shape[1]} channels, colours are of 1 or 3: augment with the set bg")
+        raise UserError(
+            f"pictures have {pictures.shape[1]} channels, colours are of 1, 3 or 4: augment with the set bg"
+        )
     return torch.baddbmm(colour[..., -1:], colour[..., :-1], pictures.flatten(2)).view(pictures.shape)
 
 

@@ -117,8 +117,8 @@ def generator_config(generator: Record) -> GeneratorConfig:
         low, high = BOUNDS["stylegan2"][name]
         if type(value) is not int or not low <= value <= high:
             raise ValueError(f"{name} is {value!r}, expected {low} to {high}")
-    if resolution & (resolution - 1):
-        raise ValueError(f"pictures of {resolution} pixels")
+    if resolution & (resolution - 1) or shape["image_channels"] != 3:
+        raise ValueError(f"pictures of {resolution} pixels and {shape['image_channels']} channels")
     if mapping.parts("modules")["fc0"].state["bias_gain"] != LR_MULTIPLIER:
         raise ValueError(f"the mapping learns at another rate than {LR_MULTIPLIER}")
     last = synthesis.parts("modules")[f"b{resolution}"].parts("modules")["conv1"]

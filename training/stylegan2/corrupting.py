@@ -64,14 +64,19 @@ def amplify(pictures: Tensor, gains: Tensor) -> Tensor:
 
 
 def grain(pictures: Tensor, sigma: Tensor, seed: int) -> Tensor:
-    """Add noise of deviation sigma [N] to every channel of every pixel, drawn on the CPU."""
+    """Add noise of deviation sigma [N] to every colour of every pixel, drawn on the CPU; alpha and the unseen stay."""
     noise = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(seed)).to(pictures)
+    if pictures.shape[1] == 4:
+        noise = torch.cat([noise[:, :3] * (pictures[:, 3:] + 1) / 2, torch.zeros_like(noise[:, 3:])], 1)
     return pictures + noise * sigma.to(pictures)[:, None, None, None]
 
 
 def cut_out(pictures: Tensor, middle: Tensor) -> Tensor:
-    """Make half of the width by half of the height grey, around a middle [N, 2] in widths and heights."""
+    """Make half of the width by half of the height grey, around a middle [N, 2] in widths and heights.
+
+    Where there is alpha, it becomes transparent.
+    """
     sides = zip(middle.unbind(1), reversed(pictures.shape[2:]), strict=True)
     x, y = (((torch.arange(size, device=middle.device) + 0.5) / size - 0.5 - at[:, None]).abs() for at, size in sides)
     kept = (x >= HOLE / 2)[:, None, None, :] | (y >= HOLE / 2)[:, None, :, None]
-    return pictures * kept
+    return torch.where(kept, pictures, -1.0 if pictures.shape[1] == 4 else 0.0)

@@ -47,6 +47,7 @@ class Settings(module.Settings):
     tick_kimg: float = Field(gt=0)
     checkpoint_seconds: float = Field(gt=0)
     mirror: bool
+    alpha: bool  # whether transparency is kept and generated
     samples: SampleSettings
 
 
@@ -125,8 +126,8 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
     live.mkdir(parents=True, exist_ok=True)
     model = module.Stylegan2(settings, generator_config(settings, pack), settings.seed)
     start(model, settings.start, folder, resumed=last.exists())
-    dataset = data.Portraits(pack, "train", settings.mirror)
-    held_out = first_pictures(pack, settings.discriminator.mbstd_group)
+    dataset = data.Portraits(pack, "train", settings.mirror, settings.alpha)
+    held_out = first_pictures(pack, settings.discriminator.mbstd_group, settings.alpha)
     ticks = callbacks.Ticks(live, settings.tick_kimg, settings.max_kimg, held_out)
     drawn = settings.samples
     steps = [
@@ -162,7 +163,11 @@ def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
         line = f"the pack's pictures are {pack.width}x{pack.height}"
         raise UserError(f"{line}: a StyleGAN2 makes 8, 16, 32 ... pixels, the other side as many, half or a quarter")
     return GeneratorConfig(
-        height=pack.height, width=pack.width, classes=len(pack.labels), **settings.generator.model_dump()
+        height=pack.height,
+        width=pack.width,
+        image_channels=4 if settings.alpha else 3,
+        classes=len(pack.labels),
+        **settings.generator.model_dump(),
     )
 
 
@@ -185,12 +190,14 @@ def origin(folder: Path) -> dict | None:
     return json.loads(kept.read_text()) if kept.exists() else None
 
 
-def first_pictures(pack: Pack, group: int, most: int = 64) -> tuple[torch.Tensor, torch.Tensor] | None:
+def first_pictures(
+    pack: Pack, group: int, alpha: bool = False, most: int = 64
+) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Give a batch of held-out pictures, in whole groups of the minibatch standard deviation; None of too few."""
     whole = min(len(data.positions(pack, "held_out")), most) // group * group
     if not whole:
         return None
-    dataset = data.Portraits(pack, "held_out")
+    dataset = data.Portraits(pack, "held_out", alpha=alpha)
     pictures, labels = zip(*(dataset[item] for item in range(whole)), strict=True)
     return torch.stack(pictures), torch.tensor(labels)
 

@@ -247,7 +247,11 @@ def _name(full: str, names: dict[str, Callable[..., Any]]) -> Name:
         line = f"is a snapshot of StyleGAN2 for TensorFlow ({full})"
         raise Refused(f"{line}: convert it with legacy.py of NVIDIA's StyleGAN2-ADA for PyTorch first")
     if full not in names:
-        why = "as StyleGAN3's own networks do" if full in OF_STYLEGAN3 else "which no such snapshot needs and could run code"
+        why = (
+            "as StyleGAN3's own networks do"
+            if full in OF_STYLEGAN3
+            else "which no such snapshot needs and could run code"
+        )
         raise Refused(f"asks for {full[:80]!r}, {why}")
     return Name(full, names[full])
 
