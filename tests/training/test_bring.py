@@ -169,6 +169,12 @@ def spoil(name: str, value: object) -> Callable[[dict], None]:
     return spoil
 
 
+def share_numbers(content: dict) -> None:
+    blocks = content["G_ema"].state["_modules"]["synthesis"].state["_modules"]
+    first, second = (blocks[name].state["_modules"]["conv1"].state["_parameters"] for name in ("b4", "b8"))
+    first["bias"] = second["bias"]
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -181,6 +187,7 @@ def spoil(name: str, value: object) -> Callable[[dict], None]:
         (spoil("synthesis.b8.conv1.weight", torch.zeros(2, 2)), r"synthesis.b8.conv1.weight is \(2, 2\), expected"),
         (spoil("synthesis.b8.conv1.weight", None), "1 tensors do not belong, synthesis.b8.conv1.weight is missing"),
         (spoil("synthesis.b8.conv1.bias", torch.full((8,), torch.nan)), "not finite"),
+        (share_numbers, "two tensors share their numbers"),
         (spoil("_modules", {"synthesis": Kept("SynthesisNetwork", {})}), "another architecture"),
     ],
 )

@@ -60,8 +60,11 @@ def main(config: DictConfig) -> None:
 
 def _refuse_to_replace(target: Path) -> None:
     """Replace what was brought before, never what was trained."""
-    about = target / "run.json"
-    if target.exists() and not (about.is_file() and "brought" in json.loads(about.read_bytes())):
+    try:
+        was_brought = not target.exists() or "brought" in json.loads((target / "run.json").read_bytes())
+    except (OSError, ValueError):
+        was_brought = False
+    if not was_brought:
         raise UserError(f"{target} holds a training of your own: give another bring.name")
 
 
@@ -174,6 +177,8 @@ def fitting(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
     if strange := sorted(own.keys() ^ state.keys()):
         known = "missing" if strange[0] in own else "unknown"
         raise ValueError(f"{len(strange)} tensors do not belong, {strange[0]} is {known}")
+    if len({tensor.untyped_storage().data_ptr() for tensor in state.values()}) < len(state):
+        raise ValueError("two tensors share their numbers")
     for name, tensor in state.items():
         if tensor.shape != own[name].shape:
             raise ValueError(f"{name} is {tuple(tensor.shape)}, expected {tuple(own[name].shape)}")
