@@ -33,7 +33,7 @@ def _avatar(bundle: "Bundle") -> int:
 
     golden, config = bundle.tensors(FILE), bundle.config
     count = _count(golden, "z")
-    wanted = {"z": (count, config.z_dim), "image": (count, config.height, config.width, config.image_channels)}
+    wanted = {"z": (count, config.z_dim), "image": (count, config.height, config.width, 3)}
     _check(bundle, golden, wanted | ({"labels": (count,)} if config.classes else {}), "pictures")
     with torch.inference_mode():
         pictures = to_uint8(bundle.generator()(golden["z"], golden.get("labels"), psi=PSI, noise="const"))

@@ -67,7 +67,7 @@ BOUNDS: dict[str, Bounds] = {
         "z_dim": (1, 1024),
         "w_dim": (1, 1024),
         "mapping_layers": (1, 16),
-        "image_channels": (3, 3),
+        "image_channels": (3, 4),
         "classes": (0, 1000),
     },
     "syncnet": _LIPS,

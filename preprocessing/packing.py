@@ -8,7 +8,9 @@ pack.json              schema, width, height, channels, count, labels, backgroun
 import io
 import itertools
 import json
+import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ import polars as pl
 from PIL import Image
 
 from inference import media
-from inference.errors import UserError
+from inference.errors import UserError, one_line
 
 SCHEMA = 1
 SHARD_BYTES = 256 * 2**20
@@ -109,11 +111,16 @@ def read_pack(folder: Path) -> Pack:
     """Open a pack without reading its pictures."""
     if not (folder / "pack.json").exists():
         raise UserError(f"{folder} holds no pack (no pack.json): run python -m preprocessing.images first")
-    about = json.loads((folder / "pack.json").read_text())
-    if about["schema"] != SCHEMA:
-        raise UserError(f"{folder} is a pack of schema {about['schema']}, this code reads {SCHEMA}: pack it again")
-    shards = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("images-*.npy"))]
-    assert sum(len(shard) for shard in shards) == about["count"], f"{folder} lost a shard"
+    try:
+        about = json.loads((folder / "pack.json").read_text())
+        if about["schema"] != SCHEMA:
+            raise UserError(f"{folder} is a pack of schema {about['schema']}, this code reads {SCHEMA}: pack it again")
+        shards = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("images-*.npy"))]
+        index = pl.read_parquet(folder / "index.parquet")
+    except (ValueError, KeyError, TypeError, EOFError, FileNotFoundError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{folder} is no whole pack ({one_line(error, 120)}): copy or pack it again") from None
+    if not sum(len(shard) for shard in shards) == len(index) == about["count"]:
+        raise UserError(f"{folder} is no whole pack (it lost some of {about['count']} pictures): copy or pack it again")
     return Pack(
         width=about["width"],
         height=about["height"],
@@ -121,7 +128,7 @@ def read_pack(folder: Path) -> Pack:
         labels=about["labels"],
         background=about["background"],
         fingerprint=about["fingerprint"],
-        index=pl.read_parquet(folder / "index.parquet"),
+        index=index,
         shards=shards,
     )
 
@@ -139,7 +146,23 @@ def to_stylegan_zip(pack: Pack, path: Path) -> None:
 
 
 def from_stylegan_zip(path: Path, folder: Path, background: str = "keep") -> None:
-    """Read such a dataset, ours or anyone's, into a pack; members are read by name and never unpacked to disk."""
+    """Read such a dataset, ours or anyone's, into a new pack; members are read by name and never unpacked to disk.
+
+    What is wrong with it is a `UserError` that names it, and leaves no half of a pack.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} is there already: give a new folder")
+    try:
+        _read_zip(path, folder, background)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, FileNotFoundError, RuntimeError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(f"{path} is no whole zip ({one_line(error, 120)}): copy or make it again") from None
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _read_zip(path: Path, folder: Path, background: str) -> None:
     with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.lower().endswith((".png", ".jpg", ".jpeg", ".webp")))
         if not names:

@@ -13,15 +13,20 @@ NOTHING = "nothing: from scratch"
 
 
 def write(manifest: dict, run: dict, **shown: Any) -> str:
-    """Fill the template of avatars; `shown` are the values that neither manifest nor run holds."""
+    """Fill the template of avatars; `shown` are the values that neither manifest nor run holds.
+
+    A run that was brought says nothing of a training.
+    """
+    trained = "brought" not in run
     return _template(TEMPLATE).render(
         manifest=manifest,
         run=run,
+        trained=trained,
         network=manifest["network"],
         subject=SUBJECTS[manifest["subject"]],
-        sources=", ".join(f"{name} ({count})" for name, count in manifest["provenance"]["sources"].items()),
-        duration=_duration(run["seconds"]),
-        started=_started(run["started_from"]),
+        sources=", ".join(f"{name} ({count})" for name, count in manifest["provenance"].get("sources", {}).items()),
+        duration=_duration(run["seconds"]) if trained else None,
+        started=_started(run["started_from"]) if trained else None,
         revision=_revision(manifest["provenance"]["git"]),
         detections=_detections(manifest["metrics"].get("detector")),
         **shown,

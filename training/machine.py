@@ -40,6 +40,14 @@ class TrainerSettings(stage.Settings):
             return self.kind == "cuda" and torch.cuda.device_count() > 1
         return str(self.devices) != "1"
 
+    @property
+    def processes(self) -> int:
+        """Count the devices that are asked for, each of which has a process: of 2, "2", "0,3", -1 and auto."""
+        asked = str(self.devices).strip("[] ")
+        if asked in ("auto", "-1"):
+            return max(1, torch.cuda.device_count()) if self.kind == "cuda" else 1
+        return int(asked) if asked.isdigit() else len([each for each in asked.split(",") if each.strip()])
+
 
 class InStep(DDPStrategy):
     """Processes that agree on gradients by themselves: the module averages them before each step.

@@ -24,7 +24,7 @@ RUNS = {
     "dance": "training.dance",
     "dance_gan": "training.dance",
 }
-OF_STYLEGAN2 = ("train.", "max_kimg")  # settings that other runs do not hear
+OF_STYLEGAN2 = ("train.", "max_kimg", "preset")  # settings that other runs do not hear
 LONGEST_NAME = 200  # of a folder; file systems end at 255 bytes
 
 

@@ -328,5 +328,7 @@ def latents(seeds: Sequence[int], z_dim: int) -> Tensor:
 
 
 def to_uint8(pictures: Tensor) -> Tensor:
-    """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]."""
+    """[N, C, H, W] in [-1, 1] -> uint8 [N, H, W, C]; what is transparent (premultiplied, C 4) is laid on white."""
+    if pictures.shape[1] == 4:
+        pictures = pictures[:, :3] + 1 - pictures[:, 3:].clamp(-1, 1)
     return (pictures * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

@@ -38,11 +38,40 @@ def test_a_state_dict_has_as_many_entries_as_the_published_one(resolution, base,
     assert len(on_meta(resolution, base, layers=8).state_dict()) == entries
 
 
+def published_names(resolution: int, layers: int, conditional: bool) -> set[str]:
+    """Write down the names of the published state dict."""
+    affine = ("affine.weight", "affine.bias")
+    convolution = ("weight", "bias", "noise_strength", "noise_const", "resample_filter", *affine)
+    names = {"mapping.w_avg", "synthesis.b4.const"}
+    names |= {f"mapping.fc{layer}.{part}" for layer in range(layers) for part in ("weight", "bias")}
+    if conditional:
+        names |= {"mapping.embed.weight", "mapping.embed.bias"}
+    for power in range(2, resolution.bit_length()):
+        block = f"synthesis.b{2**power}"
+        names |= {f"{block}.resample_filter", *(f"{block}.torgb.{part}" for part in ("weight", "bias", *affine))}
+        for layer in ("conv0", "conv1") if power > 2 else ("conv1",):
+            names |= {f"{block}.{layer}.{part}" for part in convolution}
+    return names
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize(("resolution", "base"), [(64, 16384), (256, 16384), (512, 32768), (1024, 32768)])
+def test_the_names_are_the_published_ones_with_and_without_classes(resolution, base, classes):
+    with torch.device("meta"):
+        network = Generator(GeneratorConfig(resolution, resolution, base, 512, mapping_layers=8, classes=classes))
+    assert set(network.state_dict()) == published_names(resolution, 8, bool(classes))
+    with torch.device("meta"):
+        plain = Generator(GeneratorConfig(resolution, resolution, base, 512, mapping_layers=8))
+    more, few = (sum(each.numel() for each in one.parameters()) for one in (network, plain))
+    assert more - few == (512 * 10 + 512 + 512 * 512 if classes else 0)  # the embedding, and where it enters
+
+
 @pytest.mark.parametrize(
     ("resolution", "base", "most", "layers", "millions"),
     [
-        *((64, 2048, 128, 2, 2.13), (64, 16384, 512, 2, 22.24), (256, 16384, 512, 2, 23.19)),
-        *((256, 16384, 512, 8, 24.77), (1024, 32768, 512, 8, 30.37)),
+        *((64, 2048, 128, 2, 2.13), (64, 16384, 512, 2, 22.24), (128, 16384, 512, 2, 22.95)),
+        *((256, 16384, 512, 2, 23.19), (256, 16384, 512, 8, 24.77), (256, 32768, 512, 8, 30.03)),
+        *((512, 32768, 512, 8, 30.28), (1024, 32768, 512, 8, 30.37)),
     ],
 )
 def test_a_generator_has_as_many_parameters_as_the_published_one(resolution, base, most, layers, millions):
@@ -175,6 +204,14 @@ def test_layers_start_with_what_keeps_the_variance():
 def test_pictures_become_bytes_as_published():
     pictures = torch.tensor([-1.5, -1.0, 0.0, 1.0, 2.0]).reshape(1, 1, 1, 5)
     assert stylegan2.to_uint8(pictures).flatten().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_what_is_transparent_lies_on_white():
+    """Alpha 1, 1/2 and 0 of red, whose colours are multiplied by it."""
+    alpha = torch.tensor([1.0, 0.5, 0.0])
+    red = torch.stack([alpha, alpha * 0, alpha * 0, alpha]) * 2 - 1
+    shown = stylegan2.to_uint8(red.reshape(1, 4, 1, 3))
+    assert shown[0, 0].tolist() == [[255, 0, 0], [255, 128, 128], [255, 255, 255]]
 
 
 def test_a_clamp_holds_after_the_activation_and_its_gain():

@@ -124,6 +124,47 @@ def test_a_zip_of_unequal_pictures_is_refused_by_name(tmp_path):
         archive.writestr("b.png", packing.png(np.zeros((9, 8, 3), np.uint8)))
     with pytest.raises(UserError, match=r"b\.png"):
         packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [(b"not a picture", r"b\.png cannot be read"), (packing.png(np.zeros((8, 8, 3), np.uint8))[:-9], r"b\.png")],
+)
+def test_one_broken_picture_of_a_dataset_is_named_and_leaves_no_half_of_a_pack(tmp_path, data, line):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("a.png", packing.png(np.zeros((8, 8, 3), np.uint8)))
+        archive.writestr("b.png", data)
+    with pytest.raises(UserError, match=line) as told:
+        packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "pack").exists()
+
+
+def test_a_damaged_zip_is_one_line_and_a_pack_that_stands_there_stays(tmp_path):
+    foreign(tmp_path / "set.zip", {})
+    whole = (tmp_path / "set.zip").read_bytes()
+    packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    for damaged in (whole[: len(whole) // 2], whole[:60] + b"\xff" + whole[61:]):  # cut; a byte of a picture changed
+        (tmp_path / "set.zip").write_bytes(damaged)
+        with pytest.raises(UserError, match="is no whole zip"):
+            packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "other")
+        with pytest.raises(UserError, match="is there already"):
+            packing.from_stylegan_zip(tmp_path / "set.zip", tmp_path / "pack")
+    assert len(packing.read_pack(tmp_path / "pack")) == len(NAMES)
+
+
+@pytest.mark.parametrize("file", ["images-00000.npy", "index.parquet", "pack.json"])
+def test_a_pack_that_lost_a_part_is_one_line(tmp_path, file):
+    packing.write_pack(tmp_path / "pack", pictures(), sources(), "white", "")
+    path = tmp_path / "pack" / file
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match="is no whole pack") as told:
+        packing.read_pack(tmp_path / "pack")
+    assert "\n" not in str(told.value)
+    path.unlink()
+    with pytest.raises(UserError, match=r"is no whole pack|holds no pack"):
+        packing.read_pack(tmp_path / "pack")
 
 
 def test_the_index_names_source_label_shard_and_row(tmp_path):

@@ -6,18 +6,17 @@ import torch
 from inference.errors import UserError
 from training.stylegan2.augment import (
     SETS,
-    SYM6,
     Augment,
     Controller,
     Draw,
     Transforms,
     colouring,
+    gains,
     is_channels_last,
     lookup,
-    resample,
-    resample_axes,
-    resample_turned,
 )
+from training.stylegan2.corrupting import amplify, filters
+from training.stylegan2.resampling import SYM6, resample, resample_axes, resample_turned
 
 
 def seed(number: int = 0) -> torch.Generator:
@@ -221,7 +220,93 @@ def test_grey_pictures_are_what_grey_colours_become():
     torch.testing.assert_close(Augment("bgc", 0.8)(grey, seed()), colour.mean(1, keepdim=True), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "number"), [("people", 0), ("bgc", 1), ("bgc", 2)])
+def test_the_sets_are_those_of_the_paper_and_people_are_spared_more():
+    """Eighteen transforms; two rotations are one, which comes before or after the stretching."""
+    parts = {letter: {name for name, rate in vars(SETS[key]).items() if rate} for letter, key in zip(
+        "bgcfn", ("blit", "geom", "color", "filter", "noise"), strict=True
+    )}  # fmt: skip
+    assert [len(parts[letter]) for letter in "bgcfn"] == [3, 5, 5, 4, 1]
+    for name in ("bg", "bgc", "bgcf", "bgcfn"):
+        assert {key for key, rate in vars(SETS[name]).items() if rate} == set().union(*(parts[each] for each in name))
+    assert all(rate == 1 for rate in vars(SETS["bgcfnc"]).values())
+    people = {name for name, rate in vars(SETS["people"]).items() if rate}
+    assert not people & (parts["f"] | parts["n"] | {"cutout", "hue", "lumaflip", "rotate90", "rotate_before"})
+
+
+def test_bands_share_the_frequencies_and_together_change_nothing():
+    bank = filters()
+    assert bank.shape == (4, 43)
+    whole = torch.zeros(43).double()
+    whole[21] = 1
+    torch.testing.assert_close(bank.sum(0), whole, atol=1e-12, rtol=0)
+    spectrum = torch.fft.rfft(bank, 4096).abs()
+    middle = (spectrum * torch.linspace(0, 1, 2049)).sum(1) / spectrum.sum(1)
+    assert 0 < middle[0] < 1 / 8 < middle[1] < 1 / 4 < middle[2] < 1 / 2 < middle[3] < 1
+    assert bank.sum(1).tolist() == pytest.approx([1, 0, 0, 0], abs=1e-12)
+
+
+def test_a_band_is_amplified_alone_and_the_edge_is_reflected():
+    pictures = noise(2, 3, 12, 16, dtype=torch.float64)
+    same, twice = torch.ones(2, 4).double(), torch.tensor([[2.0, 2, 2, 2]] * 2).double()
+    torch.testing.assert_close(amplify(pictures, same), pictures)
+    torch.testing.assert_close(amplify(pictures, twice), 4 * pictures)  # once along each axis
+    flat = torch.ones(2, 3, 12, 16).double()
+    lowest, highest = (torch.tensor([row] * 2).double() for row in ([3, 1, 1, 1], [1, 1, 1, 3]))
+    torch.testing.assert_close(amplify(flat, lowest), 9 * flat)
+    torch.testing.assert_close(amplify(flat, highest), flat)
+
+
+def test_amplifying_keeps_the_power_of_a_natural_picture_and_happens_with_p():
+    found = gains(Draw(20000, seed(), Transforms(band_2=1), 0.3))
+    executed = (found != 1).any(1)
+    assert executed.double().mean() == pytest.approx(0.3, abs=0.015)
+    power = (found.square() * torch.tensor([10.0, 1, 1, 1]).double() / 13).sum(1)
+    torch.testing.assert_close(power, torch.ones_like(power))
+    ratio = (found[:, 1] / found[:, 0])[executed]
+    assert (float(ratio.log2().mean()), float(ratio.log2().std())) == pytest.approx((0, 1), abs=0.05)
+    assert torch.equal(found[:, 0], found[:, 2])
+
+
+def test_noise_has_a_tenth_of_deviation_at_most_often_and_no_mean():
+    pictures = torch.zeros(400, 3, 16, 16)
+    augmented = Augment(Transforms(noise=1), 1)(pictures, seed())
+    sigma = augmented.flatten(1).std(1)
+    assert sigma.square().mean().sqrt() == pytest.approx(0.1, abs=0.01)
+    assert augmented.mean() == pytest.approx(0, abs=1e-3)
+    assert (augmented[:, 0] != augmented[:, 1]).any(), "each channel has its own"
+
+
+def test_cutout_makes_a_quarter_of_the_picture_grey_wherever_it_falls():
+    pictures = torch.ones(2000, 3, 8, 16)
+    augmented = Augment(Transforms(cutout=1), 0.5)(pictures, seed())
+    cut = (augmented == 0).all(1)
+    assert torch.equal(augmented, torch.where(cut[:, None], 0.0, 1.0).expand_as(augmented))
+    rows, columns = cut.any(2).sum(1), cut.any(1).sum(1)
+    assert (cut.flatten(1).any(1)).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert (rows.max(), columns.max(), rows[rows > 0].min(), columns[columns > 0].min()) == (4, 8, 2, 4)
+    assert cut.float().mean((1, 2))[rows > 0].mean() == pytest.approx(0.4375**2, abs=0.02)
+    share = cut.double().mean(0)
+    torch.testing.assert_close(share, share.flip(1), atol=0.05, rtol=0)
+
+
+def test_colours_and_noise_leave_alpha_and_what_is_not_seen_alone():
+    straight, opacity = noise(16, 3, 8, 8, dtype=torch.float64), torch.rand(16, 1, 8, 8, generator=seed(5)).double()
+    opacity[:, :, :2], opacity[:, :, 2:4] = 0, 1
+    pictures = torch.cat([(straight + 1) * opacity - 1, 2 * opacity - 1], 1)
+    for name in ("color", "noise"):
+        augmented = Augment(name, 0.8)(pictures, seed())
+        assert torch.equal(augmented[:, 3], pictures[:, 3])
+        assert (augmented[:, :3, :2] == -1).all()
+        assert not torch.equal(augmented[:, :3, 2:], pictures[:, :3, 2:])
+    recoloured = Augment("color", 0.8)(straight, seed())
+    torch.testing.assert_close(Augment("color", 0.8)(pictures, seed())[:, :3], (recoloured + 1) * opacity - 1)
+    cut = Augment("cutout", 1)(pictures.clamp(min=-0.9), seed())
+    assert ((cut == -1).all(1).flatten(1).sum(1) > 0).all(), "a hole is transparent"
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("people", 0), ("bgc", 1), ("bgc", 2), ("filter", 1), ("noise", 1), ("bgcfnc", 3)]
+)
 def test_gradients_of_gradients_are_right(name, number):
     augment, pictures = Augment(name, 0.6), noise(4, 3, 3, 4, dtype=torch.float64).requires_grad_()
     assert not torch.equal(augment(pictures, seed(number)), pictures)
@@ -229,11 +314,11 @@ def test_gradients_of_gradients_are_right(name, number):
     assert torch.autograd.gradgradcheck(lambda given: augment(given, seed(number)) ** 2, pictures)
 
 
-def test_an_unknown_set_and_colours_of_four_channels_are_refused():
+def test_an_unknown_set_and_colours_of_five_channels_are_refused():
     with pytest.raises(UserError, match="take one of blit, geom"):
         Augment("everything")
-    with pytest.raises(UserError, match="4 channels"):
-        Augment("color", 0.8)(noise(4, 4, 8, 8), seed())
+    with pytest.raises(UserError, match="5 channels"):
+        Augment("color", 0.8)(noise(4, 5, 8, 8), seed())
 
 
 def test_p_moves_by_the_pictures_seen_towards_the_target():

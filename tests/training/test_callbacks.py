@@ -47,7 +47,24 @@ def test_a_history_without_a_whole_header_begins_anew(tmp_path, torn):
     ticks = callbacks.Ticks(tmp_path, 1, 10, None)
     ticks.history.forget_after(2)
     ticks.history.append({"kimg": 3.0})
-    assert (tmp_path / "history.csv").read_text().splitlines() == [",".join(callbacks.HISTORY), "3" + "," * 13]
+    assert (tmp_path / "history.csv").read_text().splitlines() == [",".join(callbacks.HISTORY), "3" + "," * 14]
+
+
+def test_overfitting_is_how_far_held_out_pictures_fall_towards_fakes():
+    assert callbacks.overfitting(2.0, 2.0, -1.0) == {"r_v": 0}
+    assert callbacks.overfitting(2.0, -1.0, -1.0) == {"r_v": 1}
+    assert callbacks.overfitting(2.0, 0.5, -1.0) == {"r_v": 0.5}
+    assert callbacks.overfitting(1.0, 0.5, 1.0) == {}
+
+
+def test_p_at_its_limit_is_told_once(tmp_path, capsys):
+    ticks = callbacks.Ticks(tmp_path, 1, 10, None)
+    ada = SimpleNamespace(target=0.6, most=0.8)
+    for p in (0.5, float(torch.tensor(0.8)), float(torch.tensor(0.8))):
+        ticks._warn(p, ada)
+    assert capsys.readouterr().out.count("p has reached train.ada.most=0.8") == 1
+    callbacks.Ticks(tmp_path, 1, 10, None)._warn(0.8, SimpleNamespace(target=None, most=0.8))  # p was set to stay
+    assert capsys.readouterr().out == ""
 
 
 def test_held_out_pictures_are_scored_as_augmented_as_the_reals_beside_them(tmp_path):

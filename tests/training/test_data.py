@@ -46,6 +46,17 @@ def test_transparency_is_laid_on_white(tmp_path):
     assert (data.pictures(pack, "all") == 255).all()
 
 
+def test_transparency_is_kept_where_it_is_asked_for(tmp_path):
+    pack = write_pack(tmp_path / "pack", 10, channels=4)
+    picture, _ = Portraits(pack, "all", alpha=True)[0]
+    _, green, _, alpha = pack.image(0).transpose(2, 0, 1).astype(float)
+    assert picture.shape == (4, 8, 8)
+    assert (picture[3].numpy() == alpha).all()
+    assert abs(picture[1].numpy() - green * alpha / 255).max() <= 0.5
+    with pytest.raises(UserError, match=r"train\.alpha: .* 3 channels and no transparency: clean them with"):
+        Portraits(write_pack(tmp_path / "other", 10), "all", alpha=True)
+
+
 def test_labels_come_as_numbers(tmp_path):
     pack = write_pack(tmp_path / "pack", 4, labels=["b", "a", "c", "a"])
     assert [label for _, label in Portraits(pack, "all")] == [1, 0, 2, 0]

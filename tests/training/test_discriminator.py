@@ -20,12 +20,35 @@ def on_meta(resolution: int, base: int, most: int = 512) -> Discriminator:
 
 @pytest.mark.parametrize(
     ("resolution", "base", "most", "entries", "millions"),
-    [(64, 2048, 128, 46, 1.18), (256, 16384, 512, 64, 24.00), (1024, 32768, 512, 82, 29.01)],
+    [
+        *((64, 2048, 128, 46, 1.18), (64, 16384, 512, 46, 23.41), (128, 16384, 512, 55, 23.88)),
+        *((256, 16384, 512, 64, 24.00), (256, 32768, 512, 64, 28.86), (512, 32768, 512, 73, 28.98)),
+        (1024, 32768, 512, 82, 29.01),
+    ],
 )
 def test_it_has_as_many_entries_and_parameters_as_the_published_one(resolution, base, most, entries, millions):
     network = on_meta(resolution, base, most)
     assert len(network.state_dict()) == entries
     assert round(sum(each.numel() for each in network.parameters()) / 1e6, 2) == millions
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize("resolution", [64, 256, 512, 1024])
+def test_the_names_are_the_published_ones_with_and_without_classes(resolution, classes):
+    with torch.device("meta"):
+        pictures = GeneratorConfig(resolution, resolution, 16384, 512, classes=classes)
+        network = Discriminator(DiscriminatorConfig(pictures, 16384, 512))
+    convolution = ("weight", "bias", "resample_filter")
+    names = {f"b4.conv.{part}" for part in convolution} | {f"b{resolution}.fromrgb.{part}" for part in convolution}
+    names |= {f"b4.{layer}.{part}" for layer in ("fc", "out") for part in ("weight", "bias")}
+    for power in range(3, resolution.bit_length()):
+        names |= {f"b{2**power}.{layer}.{part}" for layer in ("conv0", "conv1") for part in convolution}
+        names |= {f"b{2**power}.{part}" for part in ("resample_filter", "skip.weight", "skip.resample_filter")}
+    if classes:
+        layers = ("embed", *(f"fc{layer}" for layer in range(8)))
+        names |= {f"mapping.{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    assert set(network.state_dict()) == names
+    assert network.b4.out.weight.shape == (512 if classes else 1, 512)
 
 
 def test_names_and_shapes_are_those_of_the_published_networks():

@@ -71,9 +71,10 @@ def write_pictures(data: Path) -> None:
     manifest.write([*rows, unpacked], data / "raw/portrait")
 
 
-def write_run(data: Path, classes: int = 0, **changes) -> None:
+def write_run(data: Path, classes: int = 0, channels: int = 3, **changes) -> None:
     torch.manual_seed(1)
-    generator = Generator(GeneratorConfig(16, 16, 128, 8, z_dim=32, w_dim=32, classes=classes))
+    shape = GeneratorConfig(16, 16, 128, 8, z_dim=32, w_dim=32, classes=classes, image_channels=channels)
+    generator = Generator(shape)
     discriminator = Discriminator(DiscriminatorConfig(generator.config, 128, 8))
     folder = data / "runs/portrait"
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +108,14 @@ def test_a_bundle_makes_the_pictures_of_the_averaged_generator(data):
     assert torch.equal(golden["image"], expected)
     assert made.check() == 0
     assert made.directions().components.shape == (4, 32)
+
+
+def test_a_generator_of_transparent_pictures_is_shown_on_white(data):
+    write_run(data, channels=4)
+    made = run_export()
+    assert made.config.image_channels == 4
+    assert made.tensors(bundle.GOLDEN)["image"].shape == (4, 16, 16, 3)
+    assert made.check() == 0
 
 
 def test_the_same_run_gives_the_same_bytes(data):

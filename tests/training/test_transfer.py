@@ -14,7 +14,7 @@ from inference import bundle
 from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, GeneratorConfig
 from training.stylegan2.discriminator import Discriminator, DiscriminatorConfig
-from training.stylegan2.transfer import load_into
+from training.stylegan2.transfer import load_into, shape
 
 
 def networks(height: int = 16, width: int = 16, channel_max: int = 8) -> tuple[Generator, Generator, Discriminator]:
@@ -128,6 +128,24 @@ def test_the_licence_of_a_source_goes_along(run):
     assert load_into(*networks(), "people").record()["licence"] == "Apache-2.0"
     (run / "run.json").write_text('{"world": "demo", "started_from": {"licence": "GPL-3.0"}}')
     assert load_into(*networks(), "people").commercial is False
+
+
+def test_the_shape_of_a_source_is_told_by_its_record_and_by_the_channels_of_its_discriminator(run):
+    config = GeneratorConfig(16, 16, 128, 8, z_dim=16, w_dim=16, conv_clamp=256)
+    (run / "run.json").write_text(json.dumps({"network": asdict(config)}))
+    told = shape("people")
+    assert told["generator"]["mapping_layers"] == 2
+    assert told["discriminator"] == {"channel_base": 128, "channel_max": 8, "conv_clamp": 256}
+    for base, most in ((100, 20), (1000, 1000), (64, 4)):  # of each, the same networks come
+        network = Discriminator(DiscriminatorConfig(config, base, most))
+        save_file(network.state_dict(), run / "discriminator.safetensors")
+        width = {key: value for key, value in shape("people")["discriminator"].items() if key != "conv_clamp"}
+        again = Discriminator(DiscriminatorConfig(config, **width)).state_dict()
+        assert {name: each.shape for name, each in network.state_dict().items()} == {
+            name: each.shape for name, each in again.items()
+        }
+    (run / "run.json").write_text("{}")
+    assert shape("people")["generator"] == {}
 
 
 def test_networks_that_share_no_weight_are_refused_though_filters_and_colours_fit(run):

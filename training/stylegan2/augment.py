@@ -1,14 +1,8 @@
 """Augment what the discriminator sees, as often as it overfits (ADA: Karras et al. 2020, arXiv 2006.06676).
 
-Twelve transforms of the paper's appendix B, each executed on each picture with probability p, so that what the
+The eighteen transforms of the paper's appendix B, each executed on each picture with probability p, so that what the
 generator learns stays free of them while p is well below 1. A picture's geometry is composed into one matrix, its
-colour into another. The paper pads, filters and crops every picture; here the same is done where it is needed:
-
-    untouched                                    the picture itself
-    scaled, moved, mirrored, turned by 90°       one matrix an axis: two small products (whole pixels: exact)
-    rotated by any angle                         twice the resolution, bilinear lookup, back to the resolution
-
-N pictures, C channels, H, W height and width.
+colour into another; what is done to it after is in corrupting.py. N pictures, C channels, H, W height and width.
 """
 
 import functools
@@ -17,25 +11,10 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from inference.errors import UserError
-
-# Scaling filter of the wavelet sym6 (Daubechies' least asymmetric, 6 vanishing moments): sums to sqrt 2, and is
-# orthogonal to its own even shifts, so that raising the resolution and lowering it again changes nothing.
-SYM6 = torch.tensor(
-    [
-        *(0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633),
-        *(0.4910559419267466, 0.787641141030194, 0.3379294217276218, -0.07263752278646252),
-        *(-0.021060292512300564, 0.04472490177066578, 0.0017677118642428036, -0.007800708325034148),
-    ],
-    dtype=torch.float64,
-)
-TAPS = len(SYM6)
-REACH = TAPS // 2 - 1  # taps before the one that stands nearest to the sample itself
-# Where a sample comes to lie at twice the resolution, beyond its even place. The filter is not quite symmetric: with
-# half a sample, as if it were, a mirrored picture would move by 0.4 pixels.
-DELAY = float((SYM6 * torch.arange(TAPS)).sum() / SYM6.sum()) - REACH
+from training.stylegan2.corrupting import BANDS, POWER, amplify, cut_out, grain
+from training.stylegan2.resampling import resample, resample_axes, resample_turned
 
 
 @dataclass(frozen=True)
@@ -55,20 +34,34 @@ class Transforms:
     lumaflip: float = 0
     hue: float = 0
     saturation: float = 0
+    band_1: float = 0  # of the frequencies: the lowest
+    band_2: float = 0
+    band_3: float = 0
+    band_4: float = 0
+    noise: float = 0
+    cutout: float = 0
 
 
 EXECUTED = tuple(field.name for field in fields(Transforms))
 BLIT = dict.fromkeys(EXECUTED[:3], 1.0)
 GEOMETRY = dict.fromkeys(EXECUTED[3:8], 1.0)
-COLOUR = dict.fromkeys(EXECUTED[8:], 1.0)
+COLOUR = dict.fromkeys(EXECUTED[8:13], 1.0)
+FILTER = dict.fromkeys(EXECUTED[13:17], 1.0)
+NOISE, CUTOUT = {"noise": 1.0}, {"cutout": 1.0}
 # People turned on their side, negative or green would leak into what is generated long before a small set is learned.
 NOT_OF_PEOPLE = dict.fromkeys(("rotate90", "rotate_before", "rotate_after", "lumaflip", "hue"), 0.0)
 SETS = {
     "blit": Transforms(**BLIT),
     "geom": Transforms(**GEOMETRY),
     "color": Transforms(**COLOUR),
+    "filter": Transforms(**FILTER),
+    "noise": Transforms(**NOISE),
+    "cutout": Transforms(**CUTOUT),
     "bg": Transforms(**BLIT, **GEOMETRY),
     "bgc": Transforms(**BLIT, **GEOMETRY, **COLOUR),
+    "bgcf": Transforms(**BLIT, **GEOMETRY, **COLOUR, **FILTER),
+    "bgcfn": Transforms(**BLIT, **GEOMETRY, **COLOUR, **FILTER, **NOISE),
+    "bgcfnc": Transforms(**BLIT, **GEOMETRY, **COLOUR, **FILTER, **NOISE, **CUTOUT),
     "people": Transforms(**(BLIT | GEOMETRY | COLOUR | NOT_OF_PEOPLE)),
 }
 
@@ -81,6 +74,7 @@ class Draw:
         self.chances = torch.rand(len(EXECUTED), count, **kind)
         self.uniforms = torch.rand(len(EXECUTED), 2, count, **kind)
         self.normals = torch.randn(len(EXECUTED), 2, count, **kind)
+        self.seed = int(torch.randint(1 << 62, (), generator=generator))  # of the noise of single pixels
         self.transforms, self.p, self.count = transforms, p, count
 
     def gate(self, name: str, values: Tensor, otherwise: float) -> Tensor:
@@ -160,97 +154,43 @@ def colouring(draw: Draw) -> Tensor:
     return (one + (saturation - 1) * chroma) @ result
 
 
-def reflect(places: Tensor, size: int) -> Tensor:
-    """Mirror places about the centres of the first and the last pixel, as often as they need: 2 pixels at least."""
-    period = 2 * (size - 1)
-    return (places - period * torch.round(places / period)).abs()
+def gains(draw: Draw) -> Tensor:
+    """Compose by how much each band of frequencies is amplified: [N, 4] (appendix B).
 
-
-@functools.cache
-def raising(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Write doubling the resolution with reflected edges as a matrix, [2 size, size] (appendix B)."""
-    result = torch.zeros(2 * size, size, dtype=torch.float64)
-    samples = torch.arange(-TAPS, size + TAPS)
-    for place, tap in enumerate(SYM6 * math.sqrt(2)):
-        rows = 2 * samples + place - REACH
-        inside = (rows >= 0) & (rows < 2 * size)
-        result.index_put_((rows[inside], reflect(samples, size).long()[inside]), tap, accumulate=True)
-    return result.to(device, dtype)
-
-
-@functools.cache
-def lowering(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Write halving the resolution as a matrix, [size, 2 size + TAPS - 2], of `raised_places` (appendix B)."""
-    result = torch.zeros(size, 2 * size + TAPS - 2, dtype=torch.float64)
-    for sample in range(size):
-        result[sample, 2 * sample : 2 * sample + TAPS] = SYM6 / math.sqrt(2)
-    return result.to(device, dtype)
-
-
-def raised_places(size: int, device: torch.device) -> Tensor:
-    """Say where samples of twice the resolution lie that halving reads: [2 size + TAPS - 2], pixels from the centre."""
-    steps = torch.arange(2 * size + TAPS - 2, device=device, dtype=torch.float64) - REACH
-    return (steps - DELAY) / 2 - (size - 1) / 2
-
-
-def axis(scale: Tensor, shift: Tensor, given: int, drawn: int, dtype: torch.dtype) -> Tensor:
-    """Write raising, bilinear lookup and lowering along one axis as a matrix, [N, drawn, given] (appendix B).
-
-    Where the lookup meets pixels exactly nothing is filtered, and the matrix only selects.
+    Each band's turn leaves a natural picture's power as it was.
     """
-    device, centre = scale.device, (given - 1) / 2
-    scale, shift = scale[:, None], shift[:, None] + centre
-    steps = 2 * reflect(scale * raised_places(drawn, device) + shift, given) + DELAY
-    first = steps.floor().long()
-    raised = raising(given, device, dtype)
-    found = torch.lerp(raised[first], raised[first + 1], (steps - first).to(dtype)[..., None])
-    filtered = lowering(drawn, device, dtype) @ found
-
-    pixels = reflect(scale * (torch.arange(drawn, device=device) - (drawn - 1) / 2) + shift, given)
-    selected = functional.one_hot(pixels.round().long(), given).to(dtype)
-    exact = (scale.abs() == 1) & (pixels == pixels.round()).all(1, keepdim=True)
-    return torch.where(exact[..., None], selected, filtered)
+    result = torch.ones(draw.count, BANDS, dtype=torch.float64)
+    for band, share in enumerate(POWER):
+        factor = draw.factor(f"band_{band + 1}", 1)
+        result[:, band] *= factor
+        result *= (1 + share * (factor.square() - 1)).rsqrt()[:, None]
+    return result
 
 
-def resample_axes(pictures: Tensor, where: Tensor) -> Tensor:
-    """Scale, mirror and move pictures along their axes: `where` [N, 3, 3] has no rotation (appendix B)."""
-    height, width = pictures.shape[2:]
-    rows = axis(where[:, 1, 1], where[:, 1, 2], height, height, pictures.dtype)
-    columns = axis(where[:, 0, 0], where[:, 0, 2], width, width, pictures.dtype)
-    return rows[:, None] @ pictures @ columns.mT[:, None]
-
-
-def resample_turned(pictures: Tensor, where: Tensor) -> Tensor:
-    """Do the same where `where` exchanges the axes: turned by 90 degrees (appendix B)."""
-    height, width = pictures.shape[2:]
-    rows = axis(where[:, 0, 1], where[:, 0, 2], width, height, pictures.dtype)
-    columns = axis(where[:, 1, 0], where[:, 1, 2], height, width, pictures.dtype)
-    return rows[:, None] @ pictures.mT @ columns.mT[:, None]
-
-
-def resample(pictures: Tensor, where: Tensor) -> Tensor:
-    """Transform pictures by any `where` [N, 3, 3]: double the resolution, look up, halve it (appendix B)."""
-    (height, width), kind = pictures.shape[2:], (pictures.device, pictures.dtype)
-    raised = raising(height, *kind) @ pictures @ raising(width, *kind).mT
-    grid = []
-    for row, size in ((where[:, 0], width), (where[:, 1], height)):
-        by_x, by_y, shift = row[..., None].unbind(1)
-        along_x = by_x * raised_places(width, pictures.device) + shift + (size - 1) / 2
-        along_y = by_y * raised_places(height, pictures.device)
-        steps = 2 * reflect(along_x[:, None].to(kind[1]) + along_y[:, :, None].to(kind[1]), size) + DELAY
-        grid.append((steps + 0.5) / size - 1)
-    found = functional.grid_sample(raised, torch.stack(grid, -1), "bilinear", "border", align_corners=False)
-    return lowering(height, *kind) @ found @ lowering(width, *kind).mT
+def holes(draw: Draw) -> Tensor:
+    """Say where the middle of what is cut out lies, in widths and heights from the centre: [N, 2], NaN for nowhere."""
+    chosen = draw.gate("cutout", torch.zeros(draw.count, dtype=torch.float64), math.nan)
+    return torch.stack([draw.uniform("cutout", 0.5, axis) + chosen for axis in range(2)], 1)
 
 
 def recolour(pictures: Tensor, colour: Tensor) -> Tensor:
-    """Transform the colours of pictures [N, 1 or 3, H, W] by matrices [N, 4, 4]; grey stays grey (appendix B)."""
+    """Transform the colours of pictures [N, 1, 3 or 4, H, W] by matrices [N, 4, 4] (appendix B).
+
+    Grey stays grey, alpha and what is transparent stay: colours that are multiplied by it are shifted times it.
+    """
+    if pictures.shape[1] == 4:
+        colour, opacity = colour[:, :3].to(pictures), (pictures[:, 3:] + 1) / 2
+        lit = (pictures[:, :3] + 1 - opacity).flatten(2)  # alpha times the colour from -1 to 1
+        lit = colour[..., :3] @ lit + colour[..., 3:] * opacity.flatten(2)
+        return torch.cat([lit.view_as(pictures[:, :3]) - 1 + opacity, pictures[:, 3:]], 1)
     colour = colour[:, :3].to(pictures)
     if pictures.shape[1] == 1:
         colour = colour.mean(1, keepdim=True)
         colour = torch.cat([colour[..., :3].sum(2, keepdim=True), colour[..., 3:]], 2)
     elif pictures.shape[1] != 3:
-        raise UserError(f"pictures have {pictures.shape[1]} channels, colours are of 1 or 3: augment with the set bg")
+        raise UserError(
+            f"pictures have {pictures.shape[1]} channels, colours are of 1, 3 or 4: augment with the set bg"
+        )
     return torch.baddbmm(colour[..., -1:], colour[..., :-1], pictures.flatten(2)).view(pictures.shape)
 
 
@@ -274,6 +214,7 @@ class Augment(nn.Module):
         """Augment pictures [N, C, H, W] in about [-1, 1]; rows that no transform meets are returned as they are."""
         draw = Draw(len(pictures), generator, self.transforms, float(self.p))
         where, colour = lookup(draw, pictures.shape[3], pictures.shape[2]), colouring(draw)
+        amplified, sigma, hole = gains(draw), draw.normal("noise", 0.1).abs(), holes(draw)
         moved = (where != torch.eye(3)).flatten(1).any(1)
         straight = (where[:, 0, 1] == 0) & (where[:, 1, 0] == 0)
         turned = (where[:, 0, 0] == 0) & (where[:, 1, 1] == 0)
@@ -282,6 +223,9 @@ class Augment(nn.Module):
             (moved & turned, resample_turned, where),
             (moved & ~straight & ~turned, resample, where),
             ((colour != torch.eye(4)).flatten(1).any(1), recolour, colour),
+            ((amplified != 1).any(1), amplify, amplified),
+            (sigma > 0, functools.partial(grain, seed=draw.seed), sigma),
+            (hole.isfinite().all(1), cut_out, hole),
         )
         result, channels_last = pictures, is_channels_last(pictures)
         with torch.autocast(pictures.device.type, enabled=False):

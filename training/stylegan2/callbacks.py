@@ -19,10 +19,11 @@ from scraping import stage
 from training import record
 from training.history import History
 from training.stylegan2 import data
+from training.stylegan2.module import AdaSettings
 
 HISTORY = (
     *("kimg", "seconds", "kimg_per_second", "loss_g", "loss_d", "r1", "path_length", "p", "r_t"),
-    *("scores_real", "scores_fake", "scores_held_out", "grad_g", "grad_d"),
+    *("scores_real", "scores_fake", "scores_held_out", "r_v", "grad_g", "grad_d"),
 )
 
 
@@ -76,6 +77,7 @@ class Ticks(pl.Callback):
         self.held_out = held_out  # a batch never trained on: uint8 [N, 3, H, W], labels [N]
         self.seconds = 0.0  # of training, over all its runs
         self.last_kimg = 0.0
+        self.warned = False
 
     def state_dict(self) -> dict:
         return {"seconds": self.seconds + time.monotonic() - self.started, "last_kimg": self.last_kimg}
@@ -117,12 +119,14 @@ class Ticks(pl.Callback):
         row |= module.take_seen()
         if self.held_out:
             row["scores_held_out"] = self._score_of_held_out(module, *self.held_out)
+            row |= overfitting(row["scores_real"], row["scores_held_out"], row["scores_fake"])
         self.last_kimg, self.last_time = now, clock
         if trainer.is_global_zero:
             self.history.append(row)
             for logger in trainer.loggers:
                 logger.log_metrics(row, step=module.steps)
             self._tell(row)
+            self._warn(row["p"], module.settings.ada)
 
     @torch.no_grad()
     def _score_of_held_out(self, module: pl.LightningModule, pictures: Tensor, labels: Tensor) -> float:
@@ -143,6 +147,24 @@ class Ticks(pl.Callback):
         pace = f"{1000 * row['kimg_per_second']:.1f} img/s, {left:.0f} s left"
         said = ", ".join(f"{name} {figure}" for name, figure in figures.items())
         print(f"kimg {row['kimg']:g}/{self.total_kimg:g}, {pace}: {said}", flush=True)
+
+    def _warn(self, p: float, ada: AdaSettings) -> None:
+        """Say once that the controller would have p higher than it may be."""
+        if ada.target is None or self.warned or p < ada.most - 1e-6:
+            return
+        self.warned = True
+        line = (
+            f"p has reached train.ada.most={ada.most:g}: the discriminator overfits by more than augmentation can mend"
+        )
+        tqdm.write(f"{line}; more pictures, a higher train.gamma or another train.start would")
+
+
+def overfitting(reals: float, held_out: float, fakes: float) -> dict[str, float]:
+    """Give r_v (2006.06676, equation 1), of mean scores: 0 where held-out pictures pass for trained ones, 1 for fakes.
+
+    Where reals and fakes score alike there is none.
+    """
+    return {"r_v": (reals - held_out) / (reals - fakes)} if abs(reals - fakes) > 1e-6 else {}
 
 
 class Samples(pl.Callback):

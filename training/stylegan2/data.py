@@ -41,6 +41,12 @@ def flat(picture: np.ndarray) -> np.ndarray:
     return np.asarray(media.flatten(Image.fromarray(picture)))
 
 
+def premultiplied(picture: np.ndarray) -> np.ndarray:
+    """Multiply the colours of a picture by its alpha: HxWx4 uint8, black where nothing is seen."""
+    colours, alpha = picture[..., :3].astype(np.uint16), picture[..., 3:].astype(np.uint16)
+    return np.concatenate([(colours * alpha + 127) // 255, alpha], 2).astype(np.uint8)
+
+
 def pictures(pack: Pack, part: str) -> np.ndarray:
     """Read the pictures of a part: uint8 [N, H, W, 3]."""
     shape = (0, pack.height, pack.width, 3)
@@ -49,13 +55,20 @@ def pictures(pack: Pack, part: str) -> np.ndarray:
 
 
 class Portraits(Dataset):
-    """The pictures of a part as (uint8 [3, H, W], label); with `mirror`, each once more as in a mirror."""
+    """The pictures of a part as (uint8 [3, H, W], label); with `mirror`, each once more as in a mirror.
 
-    def __init__(self, pack: Pack, part: str, mirror: bool = False) -> None:
+    What is transparent lies on white, or, with `alpha`, is kept: [4, H, W], premultiplied.
+    """
+
+    def __init__(self, pack: Pack, part: str, mirror: bool = False, alpha: bool = False) -> None:
         self.pack = pack
         self.positions = positions(pack, part)
         self.numbers = pack.numbers()
         self.mirror = mirror
+        self.seen = premultiplied if alpha else flat
+        if alpha and pack.channels != 4:
+            line = f"train.alpha: the pictures of the pack have {pack.channels} channels and no transparency"
+            raise UserError(f"{line}: clean them with images.background=transparent, or leave train.alpha at false")
         if not self.positions:
             raise UserError(f"the pack of {len(pack)} pictures has none to train on: scrape more")
 
@@ -67,7 +80,7 @@ class Portraits(Dataset):
             raise IndexError(item)
         again, item = divmod(item, len(self.positions))
         position = self.positions[item]
-        picture = flat(self.pack.image(position))
+        picture = self.seen(self.pack.image(position))
         picture = picture[:, ::-1] if again else picture
         label = 0 if self.numbers is None else self.numbers[position]
         return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))), label
@@ -96,6 +109,6 @@ class Endless(Sampler[int]):
 def loader(
     dataset: Portraits, batch: int, seed: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
 ) -> DataLoader:
-    """Give batches without end: (uint8 [batch / world, 3, H, W], labels)."""
+    """Give batches without end: (uint8 [batch / world, 3 or 4, H, W], labels)."""
     sampler = Endless(len(dataset), seed, start, rank, world)
     return DataLoader(dataset, batch // world, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)

@@ -52,6 +52,7 @@ class Preview(stage.Settings):
 
 
 class Settings(stage.Settings):
+    run: str
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     version: str
     starter: bool
@@ -71,6 +72,19 @@ class Data(pydantic.BaseModel):
     height: int
     train: int
     held_out: int
+
+
+class Brought(pydantic.BaseModel):
+    """What the export reads of the run.json of a published snapshot, which keeps quiet about its pictures."""
+
+    brought: dict
+    network: dict
+    licence: str
+    kimg: None
+    data: None
+    command: str
+    git: Any = None
+    finished: str = ""
 
 
 class Run(pydantic.BaseModel):
@@ -98,44 +112,58 @@ def main(config: DictConfig) -> None:
     if config.init is not None:
         raise UserError(f"init={config.init} is for run=syncnet and run=wav2lip: a StyleGAN2 is exported from its run")
     data, corpus = Path("data"), config.corpus
-    run = read_run(data / "runs" / corpus, config.world)
+    run = read_run(data / "runs" / settings.run, config.world)
     _refuse_what_is_no_export(settings, run)
     print_of = stage.fingerprint(settings.model_dump(), run.model_dump(), stage.code_version())
     with stage.work("export", corpus, config.world, print_of) as work:
         built = build(work / settings.name, data, run, config.images.subject, settings)
         target, megabytes = shipping.ship(built, data, settings.starter)
         watch = stage.settings(config, "wandb", watching.Settings)
-        shipping.watch(watch, target, work, {"kimg": run.kimg}, run.data.model_dump())
-    print(f"{target}: {megabytes:.1f} MB, {run.kimg:g} kimg, golden pictures the same to the bit")
+        shipping.watch(watch, target, work, {"kimg": run.kimg}, run.data.model_dump() if run.data else run.brought)
+    trained = f"{run.kimg:g} kimg" if isinstance(run, Run) else f"brought, {run.licence}"
+    print(f"{target}: {megabytes:.1f} MB, {trained}, golden pictures the same to the bit")
 
 
-def _refuse_what_is_no_export(settings: Settings, run: Run) -> None:
-    if settings.starter and run.kimg < STARTER_KIMG:
+def _refuse_what_is_no_export(settings: Settings, run: Run | Brought) -> None:
+    if not settings.starter:
+        return
+    if isinstance(run, Brought):
+        raise UserError(f"{settings.run} was brought ({run.licence}): a starter is of this project's own training")
+    if run.kimg < STARTER_KIMG:
         raise UserError(f"{run.corpus} was trained for {run.kimg:g} kimg, a starter for at least {STARTER_KIMG}: go on")
 
 
-def read_run(folder: Path, world: str) -> Run:
-    """Read what a training says of itself."""
+def read_run(folder: Path, world: str) -> Run | Brought:
+    """Read what a training, or what was brought, says of itself."""
     path = folder / "run.json"
     if not path.exists():
         raise UserError(f"{path} is not there: run python -m training.train run=stylegan2 corpus={folder.name} first")
+    told = path.read_bytes()
     try:
-        run = Run.model_validate_json(path.read_bytes())
+        run = (Brought if _was_brought(told) else Run).model_validate_json(told)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{path}: {where}: {first['msg'].lower()}: train anew") from None
-    if run.world != world:
+    if isinstance(run, Run) and run.world != world:
         raise UserError(f"{path} was trained in world={run.world}, not in {world}: train anew or export with its world")
     return run
 
 
-def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) -> bundle.Bundle:
+def _was_brought(told: bytes) -> bool:
+    try:
+        return "brought" in json.loads(told)
+    except (ValueError, TypeError):
+        return False  # and the reading says what is wrong
+
+
+def build(folder: Path, data: Path, run: Run | Brought, subject: str, settings: Settings) -> bundle.Bundle:
     """Write the bundle into a new folder and read it back; `data` is the folder of that name.
 
     `subject` is what the cleaning looked for: face, body or matte.
     """
-    weights = read_weights(data / "runs" / run.corpus / "ema.safetensors")
+    source = data / "runs" / settings.run
+    weights = read_weights(source / "ema.safetensors")
     manifest = describe(data, run, subject, settings)
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
     generator = bundle.write(folder, manifest, {bundle.MODEL: weights}).generator()
@@ -155,7 +183,7 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
         bundle.GOLDEN: golden(generator, settings.golden),
     }
     if settings.starter:
-        tensors[bundle.DISCRIMINATOR] = read_weights(data / "runs" / run.corpus / bundle.DISCRIMINATOR)
+        tensors[bundle.DISCRIMINATOR] = read_weights(source / bundle.DISCRIMINATOR)
     built = bundle.write(folder, manifest, tensors, files(generator, manifest, data, run, subject, settings))
     difference = built.check()
     if difference:
@@ -175,14 +203,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def describe(data: Path, run: Run, subject: str, settings: Settings) -> dict:
+def describe(data: Path, run: Run | Brought, subject: str, settings: Settings) -> dict:
     """Put the manifest together, but for the directions and the hashes."""
-    pack = data / "processed" / run.corpus
-    if packing.read_pack(pack).fingerprint != run.data.fingerprint:
-        raise UserError(f"{pack} is not the pack that {run.corpus} was trained on: train anew, or make that pack again")
-    licences, sources = provenance.origins(pack, data / "raw" / run.corpus)
-    terms, commercial = provenance.terms(licences, run.world, run.started_from)
-    started = run.started_from and {key: run.started_from[key] for key in ("kind", "name", "sha256")}
+    of_its_own = _of_training(data, run, settings) if isinstance(run, Run) else _of_what_was_brought(run)
     return {
         "name": settings.name,
         "version": settings.version,
@@ -191,10 +214,24 @@ def describe(data: Path, run: Run, subject: str, settings: Settings) -> dict:
         "precision": "float16" if settings.starter else "float32",
         "inputs": {"z": ["N", run.network["z_dim"]], "truncation": "0 to 1", "noise": ["const", "random", "none"]},
         "outputs": {"image": ["N", run.network["height"], run.network["width"], 3], "type": "uint8", "colours": "sRGB"},
+        "subject": "face" if subject == "face" else "body",
+        "created": run.finished,  # the clock of the export is no input
+        **of_its_own,
+    }
+
+
+def _of_training(data: Path, run: Run, settings: Settings) -> dict:
+    """Say what a training's pictures allow, how it went, and how good it is."""
+    pack = data / "processed" / run.corpus
+    if packing.read_pack(pack).fingerprint != run.data.fingerprint:
+        raise UserError(f"{pack} is not the pack that {run.corpus} was trained on: train anew, or make that pack again")
+    licences, sources = provenance.origins(pack, data / "raw" / run.corpus)
+    terms, commercial = provenance.terms(licences, run.world, run.started_from)
+    started = run.started_from and {key: run.started_from[key] for key in ("kind", "name", "sha256")}
+    return {
         "licences": terms,
         "commercial": commercial,
         "demo": run.world == "demo",
-        "subject": "face" if subject == "face" else "body",
         "provenance": {
             "git": provenance.revision(),
             "trained_at": run.git,
@@ -206,16 +243,26 @@ def describe(data: Path, run: Run, subject: str, settings: Settings) -> dict:
             "started_from": started,
             "command": run.command,
         },
-        "metrics": digest(data / "metrics" / run.corpus / "avatars.json"),
-        "created": run.finished,  # the clock of the export is no input
+        "metrics": digest(data / "metrics" / run.corpus / "avatars.json", settings.run),
     }
 
 
-def digest(path: Path) -> dict:
-    """Give the metrics that a bundle repeats, each with its N; where none were taken, say so."""
-    if not path.exists():
+def _of_what_was_brought(run: Brought) -> dict:
+    """Say whose weights these are: of their pictures nothing is known, and nobody may sell what they make."""
+    return {
+        "licences": {"weights": run.licence, "code": provenance.CODE_LICENCE, "data": {}},
+        "commercial": False,
+        "demo": False,
+        "provenance": {"git": provenance.revision(), "brought": run.brought, "command": run.command},
+        "metrics": {"measured": False, "why": "it was brought, and its pictures are not here"},
+    }
+
+
+def digest(path: Path, run: str) -> dict:
+    """Give the metrics that a bundle repeats, each with its N; where none were taken of this run, say so."""
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if metrics is None or metrics.get("run", run) != run:
         return {"measured": False, "why": "python -m training.evaluate has not run on it"}
-    metrics = json.loads(path.read_text(encoding="utf-8"))
     if not metrics["measured"]:
         return {"measured": False, "why": metrics.get("why", "the evaluation gave no reason")}
     return {key: metrics[key] for key in MEASURED if key in metrics}
@@ -241,7 +288,7 @@ def pictures(generator: Generator, z: Tensor, labels: Tensor | None, psi: float)
 
 
 def files(
-    generator: Generator, manifest: dict, data: Path, run: Run, subject: str, settings: Settings
+    generator: Generator, manifest: dict, data: Path, run: Run | Brought, subject: str, settings: Settings
 ) -> dict[str, bytes]:
     """Make what people look at: preview.png and the card, and of the real world NOTICE, which names the authors."""
     shown = settings.preview
@@ -249,7 +296,7 @@ def files(
     batches = [asked(generator, seeds[start : start + BATCH]) for start in range(0, len(seeds), BATCH)]
     avatars = torch.cat([pictures(generator, *batch, settings.truncation) for batch in batches])
     made = {"preview.png": packing.png(grid(avatars.numpy(), shown.columns))}
-    if not manifest["demo"]:
+    if isinstance(run, Run) and not manifest["demo"]:
         made["NOTICE"] = (data / "raw" / run.corpus / "NOTICE").read_bytes()
     text = card.write(
         manifest,
@@ -258,7 +305,7 @@ def files(
         truncation=settings.truncation,
         parameters=f"{sum(parameter.numel() for parameter in generator.parameters()):,}",
         people=settings.people,
-        seed=run.settings.get("seed", "not recorded"),
+        seed=run.settings.get("seed", "not recorded") if isinstance(run, Run) else None,
         notice="NOTICE" in made,
         finder=card.FINDERS[subject],
     )

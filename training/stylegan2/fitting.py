@@ -20,7 +20,7 @@ from scraping import stage
 from training import checkpoints, machine, record, runs, watching
 from training.machine import TrainerSettings
 from training.runs import DATA
-from training.stylegan2 import callbacks, data, module, transfer
+from training.stylegan2 import callbacks, data, module, presets, transfer
 
 if TYPE_CHECKING:
     import wandb
@@ -47,6 +47,7 @@ class Settings(module.Settings):
     tick_kimg: float = Field(gt=0)
     checkpoint_seconds: float = Field(gt=0)
     mirror: bool
+    alpha: bool  # whether transparency is kept and generated
     samples: SampleSettings
 
 
@@ -70,11 +71,12 @@ class Batches(pl.LightningDataModule):
 def main(config: DictConfig) -> None:
     if config.max_kimg is not None:
         config.train.max_kimg = config.max_kimg
-    settings = stage.settings(config, "train", Settings)
     where = stage.settings(config, "trainer", TrainerSettings)
     watch = stage.settings(config, "wandb", watching.Settings)
-    machine.prepare(where)
     pack = packing.read_pack(DATA / "processed" / config.corpus)
+    presets.settle(config.train, max(pack.width, pack.height), where.processes)
+    settings = as_started(stage.settings(config, "train", Settings))
+    machine.prepare(where)
     name = runs.name_of(settings.name)
     print_of = fingerprint(settings, DATA / "processed" / config.corpus)
     follower = rank_zero_only.rank > 0  # of a leader that holds the lock
@@ -102,6 +104,21 @@ def main(config: DictConfig) -> None:
                 watching.close(watched, failed)
 
 
+def as_started(settings: Settings) -> Settings:
+    """Take the networks' width and depth from what is started from: weights fit no others."""
+    if settings.start is None:
+        return settings
+    there, changed = transfer.shape(settings.start), {}
+    for part in ("generator", "discriminator"):
+        own = getattr(settings, part)
+        other = {name: value for name, value in there[part].items() if getattr(own, name) != value}
+        changed |= {f"{part}.{name} {value} ({getattr(own, name)} here)": None for name, value in other.items()}
+        settings = settings.model_copy(update={part: own.model_copy(update=other)})
+    if changed and rank_zero_only.rank == 0:
+        print(f"as {settings.start} has it: {', '.join(changed)}", flush=True)
+    return settings
+
+
 def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, watched: "wandb.Run | None") -> tuple:
     """Train from where `folder` left off; returns the model and the seconds that all its runs took."""
     last = folder / "last.ckpt"
@@ -109,8 +126,8 @@ def fit(settings: Settings, where: TrainerSettings, pack: Pack, folder: Path, wa
     live.mkdir(parents=True, exist_ok=True)
     model = module.Stylegan2(settings, generator_config(settings, pack), settings.seed)
     start(model, settings.start, folder, resumed=last.exists())
-    dataset = data.Portraits(pack, "train", settings.mirror)
-    held_out = first_pictures(pack, settings.discriminator.mbstd_group)
+    dataset = data.Portraits(pack, "train", settings.mirror, settings.alpha)
+    held_out = first_pictures(pack, settings.discriminator.mbstd_group, settings.alpha)
     ticks = callbacks.Ticks(live, settings.tick_kimg, settings.max_kimg, held_out)
     drawn = settings.samples
     steps = [
@@ -146,7 +163,11 @@ def generator_config(settings: Settings, pack: Pack) -> GeneratorConfig:
         line = f"the pack's pictures are {pack.width}x{pack.height}"
         raise UserError(f"{line}: a StyleGAN2 makes 8, 16, 32 ... pixels, the other side as many, half or a quarter")
     return GeneratorConfig(
-        height=pack.height, width=pack.width, classes=len(pack.labels), **settings.generator.model_dump()
+        height=pack.height,
+        width=pack.width,
+        image_channels=4 if settings.alpha else 3,
+        classes=len(pack.labels),
+        **settings.generator.model_dump(),
     )
 
 
@@ -169,12 +190,14 @@ def origin(folder: Path) -> dict | None:
     return json.loads(kept.read_text()) if kept.exists() else None
 
 
-def first_pictures(pack: Pack, group: int, most: int = 64) -> tuple[torch.Tensor, torch.Tensor] | None:
+def first_pictures(
+    pack: Pack, group: int, alpha: bool = False, most: int = 64
+) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Give a batch of held-out pictures, in whole groups of the minibatch standard deviation; None of too few."""
     whole = min(len(data.positions(pack, "held_out")), most) // group * group
     if not whole:
         return None
-    dataset = data.Portraits(pack, "held_out")
+    dataset = data.Portraits(pack, "held_out", alpha=alpha)
     pictures, labels = zip(*(dataset[item] for item in range(whole)), strict=True)
     return torch.stack(pictures), torch.tensor(labels)
 

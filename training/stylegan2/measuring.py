@@ -121,7 +121,8 @@ def read_run(folder: Path, reals: Reals) -> tuple[dict, Generator]:
             )
     try:
         about = json.loads(about_path.read_text())
-        described = {"run": folder.name, "kimg": about["kimg"], "trained_on": about["data"]["fingerprint"]}
+        data_of = about["data"] or {"fingerprint": None}  # what was brought does not say
+        described = {"run": folder.name, "kimg": about["kimg"], "trained_on": data_of["fingerprint"]}
         generator = Generator(GeneratorConfig(**about["network"]))
         generator.load_state_dict(load_file(weights_path))
     except (ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:

@@ -26,10 +26,11 @@ ADAM_EPSILON = 1e-8
 
 
 class Width(stage.Settings):
-    """Channels of a level are channel_base / level, at most channel_max."""
+    """Channels of a level are channel_base / level, at most channel_max; what a convolution gives may be clamped."""
 
     channel_base: int = Field(ge=16)
     channel_max: int = Field(ge=4)
+    conv_clamp: float | None = Field(gt=0)
 
 
 class GeneratorSettings(Width):
@@ -87,7 +88,9 @@ class Stylegan2(Steps):
             self.generator = Generator(pictures)
             judge = settings.discriminator
             self.discriminator = Discriminator(
-                DiscriminatorConfig(pictures, judge.channel_base, judge.channel_max, judge.mbstd_group)
+                DiscriminatorConfig(
+                    pictures, judge.channel_base, judge.channel_max, judge.mbstd_group, judge.conv_clamp
+                )
             )
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.augment = Augment(settings.ada.transforms, settings.ada.start)

@@ -6,6 +6,7 @@ of a higher resolution takes over all lower levels, and one of another aspect al
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,8 @@ from training import provenance
 
 HOMES = (Path("data/starters"), Path("data/exported"), Path("data/runs"))  # where a name is looked for, in this order
 FROM_SCRATCH = "train.start=null trains from scratch"
+GENERATOR = ("channel_base", "channel_max", "z_dim", "w_dim", "mapping_layers", "conv_clamp")
+LEVEL = re.compile(r"b(\d+)\.(?:conv0|conv)\.weight")
 FLOATING = ("F16", "BF16", "F32", "F64")  # as safetensors calls them
 
 
@@ -33,6 +36,7 @@ class Source:
     ema: Path
     generator: Path  # that of the EMA where the training generator was not kept
     discriminator: Path | None
+    network: dict  # shape of its generator, as it says itself; empty where it does not
     licence: str | None  # of its weights, None where nobody says
     commercial: bool
 
@@ -94,6 +98,32 @@ def load_into(generator: nn.Module, ema: nn.Module, discriminator: nn.Module, so
     return report
 
 
+def shape(source: str | Path) -> dict[str, dict]:
+    """Give width and depth of a source's networks, as settings of `generator` and `discriminator`, where they are told.
+
+    A generator's stand beside its weights. A discriminator's are read off its own: the number of channels on each level
+    gives settings of which the same number comes on all of them.
+    """
+    found = locate(source)
+    generator = {name: found.network[name] for name in GENERATOR if name in found.network}
+    if found.discriminator is None:
+        return {"generator": generator, "discriminator": {}}
+    shared = {name: value for name, value in generator.items() if name == "conv_clamp"}
+    return {"generator": generator, "discriminator": _width(found.discriminator) | shared}
+
+
+def _width(file: Path) -> dict[str, int]:
+    with opened(file) as stream:
+        levels = {name: LEVEL.fullmatch(name) for name in set(stream.keys())}
+        channels = {int(level[1]): stream.get_slice(name).get_shape()[0] for name, level in levels.items() if level}
+    if not channels:
+        return {}
+    return {
+        "channel_base": max(level * count for level, count in channels.items()),
+        "channel_max": max(channels.values()),
+    }
+
+
 def locate(source: str | Path) -> Source:
     """Find the folder that a name or path means, and check what it holds."""
     if isinstance(source, Path) or "/" in source:
@@ -123,38 +153,48 @@ def _source(folder: Path, said: str) -> Source:
     )
     if not ema.is_file():
         raise UserError(f"{said} holds no {ema.name}: train it anew or start from another")
-    licence, commercial = _terms_of_run(folder / "run.json")
+    network, licence, commercial = _told_by_run(folder / "run.json")
     return Source(
         kind="run",
         name=name,
         ema=ema,
         generator=generator if generator.is_file() else ema,
         discriminator=discriminator if discriminator.is_file() else None,
+        network=network,
         licence=licence,
         commercial=commercial,
     )
 
 
-def _terms_of_run(path: Path) -> tuple[str | None, bool]:
-    """A run states no licence, its export does; but one of rendered people alone has but one to have."""
+def _told_by_run(path: Path) -> tuple[dict, str | None, bool]:
+    """Read the shape of a run's generator, and what its weights allow.
+
+    A run states no licence, its export does; but one that was brought does, and binds what comes of it.
+    One of rendered people alone has but one to have.
+    """
     try:
         run = json.loads(path.read_bytes())
+        network = dict(run.get("network") or {})
+        if run.get("licence"):
+            return network, run["licence"], run.get("commercial") is True
         start = run.get("started_from") or {"licence": provenance.RENDERED}
-        rendered = run.get("world") == "demo" and start.get("licence") == provenance.RENDERED
+        if start.get("licence") != provenance.RENDERED:
+            return network, start.get("licence"), False
+        return (network, provenance.RENDERED, True) if run.get("world") == "demo" else (network, None, False)
     except (ValueError, AttributeError):
         raise UserError(f"{path} is no record of a training: train anew or start from another") from None
-    return (provenance.RENDERED, True) if rendered else (None, False)
 
 
 def _bundle(folder: Path, name: str) -> Source:
     """Check the hashes of a bundle; a starter is one that brings its discriminator."""
     opened = bundle.load(folder)
     model, discriminator = folder / bundle.MODEL, folder / bundle.DISCRIMINATOR
-    terms = opened.manifest["licences"].get("weights"), opened.manifest["commercial"]
+    told = asdict(opened.require("avatar").config), opened.manifest["licences"].get("weights")
+    told = *told, opened.manifest["commercial"]
     if bundle.DISCRIMINATOR not in opened.manifest["files"]:
-        return Source("bundle", name, model, model, None, *terms)
+        return Source("bundle", name, model, model, None, *told)
     opened.read(bundle.DISCRIMINATOR)  # which load leaves unread
-    return Source("starter", name, model, model, discriminator, *terms)
+    return Source("starter", name, model, model, discriminator, *told)
 
 
 def _fitting(network: str, own: Mapping[str, Tensor], file: Path | None, report: TransferReport) -> dict[str, Tensor]:
