@@ -120,6 +120,28 @@ class Avatars:
         for t in np.linspace(0, 1, steps):
             yield self.picture(self.mix(a, b, float(t), layers))
 
+    def walk(self, people: Sequence[Tensor], frames: int, layers: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+        """Draw so many frames of a way through all people and back to the first, slow at each one.
+
+        The way is straight in w: there lie those who are between two people, and people found in a picture, who have no
+        z. A round z, as spherical ways are, would lead past others. The last frame leads into the first.
+        """
+        stops = [self.mix(people[0], each, 1.0, layers) for each in people]
+        for frame in range(frames):
+            leg, gone = divmod(frame * len(stops), frames)
+            t = (1 - math.cos(math.pi * gone / frames)) / 2
+            yield self.picture(self.mix(stops[leg], stops[(leg + 1) % len(stops)], t))
+
+    def crossed(
+        self, rows: Sequence[Tensor], columns: Sequence[Tensor], t: float, layers: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Draw the tiles of a sheet of mixes, row by row: white, the columns' people; each row's person, its mixes."""
+        yield np.full((self.config.height, self.config.width, 3), 255, np.uint8)
+        yield from map(self.picture, columns)
+        for row in rows:
+            yield self.picture(row)
+            yield from (self.picture(self.mix(row, column, t, layers)) for column in columns)
+
     def slider(
         self, ws: Tensor, direction: int | str, sigmas: Iterable[float], layers: Sequence[int] | None = None
     ) -> Iterator[np.ndarray]:
