@@ -91,27 +91,21 @@ class Avatars:
         return mixed
 
     def edit(self, ws: Tensor, direction: int | str, sigmas: float, layers: Sequence[int] | None = None) -> Tensor:
-        """Move styles along a principal direction of W, by row or by name, so many of its standard deviations far."""
+        """Move styles along a direction of W, so many of its standard deviations far.
+
+        Principal ones go by number, 0 is the one along which people differ most; others by name, like "sefa:0".
+        """
         if not (math.isfinite(sigmas) and abs(sigmas) <= MAX_SIGMAS):
             raise UserError(f"sigmas {sigmas} must be a number from {-MAX_SIGMAS:g} to {MAX_SIGMAS:g}")
-        row = self.direction(direction)
+        row = self._row(direction)
         edited = ws.clone()
         edited[self._checked_layers(layers)] += sigmas * self._directions.sigmas[row] * self._directions.components[row]
         return edited
 
-    def direction(self, direction: int | str) -> int:
-        """Give the row of a direction; 0 is the one along which people differ most."""
-        count, names = len(self._directions.sigmas), self._directions.names
-        row = names.get(direction) if isinstance(direction, str) else direction
-        if row is None or not 0 <= row < count:
-            named = f" or one of {', '.join(sorted(names))}" if names else ""
-            raise UserError(f"direction {direction!r} must be a number from 0 to {count - 1}{named}")
-        return row
-
     @property
     def directions(self) -> int:
-        """The number of directions that the bundle brings."""
-        return len(self._directions.sigmas)
+        """The number of principal directions that the bundle brings."""
+        return self._directions.principal
 
     def interpolate(
         self, a: Tensor, b: Tensor, steps: int, layers: Sequence[int] | None = None
@@ -148,6 +142,15 @@ class Avatars:
         """Draw styles moved along a direction, once for each number of sigmas: a row of a slider sheet."""
         for amount in sigmas:
             yield self.picture(self.edit(ws, direction, amount, layers))
+
+    def _row(self, direction: int | str) -> int:
+        count, names = self._directions.principal, self._directions.names
+        row = names.get(direction) if isinstance(direction, str) else direction
+        if row is None or (not isinstance(direction, str) and not 0 <= row < count):
+            known = sorted({f"{name.rpartition(':')[0]}:N" if ":" in name else name for name in names})
+            named = f", or one of {', '.join(known)}" if known else ""
+            raise UserError(f"direction {direction!r} must be a number from 0 to {count - 1}{named}")
+        return row
 
     @cached_property
     def _directions(self) -> Directions:

@@ -163,7 +163,7 @@ def edit(
     bundle: BundleName = "portrait",
     seed: Annotated[str, typer.Option("--seed", "-s", help="Whom: seeds and names, one row each.")] = "1",
     direction: Annotated[
-        str | None, typer.Option("--direction", "-d", help="Which: 0 (the strongest), 0-3, or a name.")
+        str | None, typer.Option("--direction", "-d", help="Which: 0 (the strongest), 0-3, sefa:0, or a name.")
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="How far: 2, or -2..2 for a strip.")] = None,
     steps: Annotated[
@@ -179,13 +179,15 @@ def edit(
     label: Label = None,
     as_json: Json = False,
 ) -> None:
-    """Change people along principal directions.
+    """Change people along directions.
 
-    These are the directions in which the bundle's people differ: 0 is the one along which they differ most.
+    Numbers are the principal directions, in which the bundle's people differ: 0 is the one along which they differ
+    most. Those of the closed form (SeFa) change most what the network draws with: sefa:0 is the strongest.
 
     \b
     dramatis edit --seed minji --sheet                    every direction, from -2 to 2 sigmas
     dramatis edit --seed minji --direction 1 --sigmas 3   one of them, far
+    dramatis edit --seed minji --direction sefa:0-7 --sigmas -2..2    those of the closed form
     dramatis edit --seed 1-4 --direction 0-2 --sigmas -2..2 --layers 2-6    strips, in some layers
     """
     people, chosen = seed_lists.parse(seed), casting.layers_of(layers)
@@ -194,12 +196,13 @@ def edit(
     target = output(out, (".png",), scale=scale, resample=resample, visible=visible)
     avatars = casting.open_avatars(bundle, label)
     asked = direction if direction is not None else ("all" if sheet else "0")
-    rows = [avatars.direction(row) for row in _directions(asked, avatars.directions)]
+    rows = _directions(asked, avatars.directions)
     count = len(people) * len(rows)
     across = len(amounts) if len(amounts) > 1 else min(count, 8)
     target.check_size(across * avatars.config.width, math.ceil(count * len(amounts) / across) * avatars.config.height)
     starts = [avatars.w(person.number, truncation) for person in people]
-    avatars.edit(starts[0], rows[0], max(amounts, key=abs), chosen)  # what is out of range is told before the work
+    for row in rows:
+        avatars.edit(starts[0], row, max(amounts, key=abs), chosen)  # what is out of range is told before the work
     target.check_writable()
     from inference.avatars import grid
 
@@ -209,7 +212,7 @@ def edit(
     recipe |= {"truncation": truncation, "columns": across}
     edits = {"directions": rows, "sigmas": amounts, "layers": layers}
     target.save(grid(pictures, across), recipe | {"edits": edits})
-    along = f"along {'direction' if len(rows) == 1 else 'directions'} {seed_lists.shorten(rows)}"
+    along = f"along {'direction' if len(rows) == 1 else 'directions'} {_named(rows)}"
     far = ", ".join(f"{amount:+g}" if amount else "0" for amount in amounts)
     whom = f"{casting.titles(people)} of {avatars.bundle.name}"
     casting.tell(target, avatars.bundle, f"{whom} {along} by {far} sigmas", as_json)
@@ -331,10 +334,19 @@ def _check_way(
 
 
 def _directions(text: str, count: int) -> list[int | str]:
-    """Read "all", a name, a number or a range; whether the bundle has them is the bundle's to say."""
+    """Read "all", a name, a number or a range, sefa:0-3 as well; whether they are there is the bundle's to say."""
     if text == "all":
         return list(range(count))
-    return casting.whole_range("--direction", text) or [text]
+    family, colon, numbers = text.rpartition(":")
+    found = casting.whole_range("--direction", numbers)
+    if found and colon:
+        return [f"{family}:{number}" for number in found]
+    return found or [text]
+
+
+def _named(rows: list[int | str]) -> str:
+    numbers = seed_lists.shorten([row for row in rows if isinstance(row, int)])
+    return ", ".join([*([numbers] if numbers else []), *(row for row in rows if isinstance(row, str))])
 
 
 # -- what they say -----------------------------------------------------------------------------------------------------
