@@ -28,7 +28,8 @@ TRUNCATION = 0.7
 
 
 @contextmanager
-def _on_one_thread() -> Iterator[None]:
+def on_one_thread() -> Iterator[None]:
+    """Compute on one thread: what is made then does not depend on how many there are."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -52,7 +53,7 @@ class Avatars:
         return self.config.num_ws
 
     @torch.inference_mode()
-    @_on_one_thread()
+    @on_one_thread()
     def w(self, seed: int | str, psi: float = TRUNCATION, cutoff: int | None = None) -> Tensor:
         """Map a seed or name to its styles [num_ws, w_dim], truncated: `psi` 0 is the average, 1 leaves all variety.
 
@@ -66,7 +67,7 @@ class Avatars:
         return self.generator.truncate(self.generator.broadcast(w), psi, cutoff)[0]
 
     @torch.inference_mode()
-    @_on_one_thread()
+    @on_one_thread()
     def picture(self, ws: Tensor) -> np.ndarray:
         """Draw styles [num_ws, w_dim]: uint8 HxWx3."""
         return to_uint8(self.generator.synthesis(ws[None], noise="const"))[0].numpy()

@@ -3,6 +3,8 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -15,6 +17,7 @@ from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch takes seconds to import: help and mistakes come before
     import numpy as np
+    from torch import Tensor
 
     from inference.avatars import Avatars
     from inference.bundle import Bundle
@@ -39,6 +42,36 @@ Visible = Annotated[bool, typer.Option("--visible", help="Write a small AI into 
 Label = Annotated[int | None, numeric("--label", whole=(0, 999), help="The class, where a bundle has classes.")]
 Layers = Annotated[str | None, typer.Option(help="Style layers, like 4-9: 0 is pose and shape, the last ones colours.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+From = Annotated[
+    str | None, typer.Option("--from", metavar="FILE", help="Begin with a person that `dramatis project` found (.npz).")
+]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """People by their styles: the one who was found in a picture first, then those of seeds; how they are called."""
+
+    styles: "list[Tensor]"
+    recipe: dict[str, Any]
+    title: str
+
+
+def cast(avatars: "Avatars", people: list[seed_lists.Seed], truncation: float, file: str | None = None) -> Cast:
+    """Gather people; truncation is for seeds, who was found in a picture stays as found."""
+    styles = [avatars.w(seed.number, truncation) for seed in people]
+    recipe = people_of(people) | {"truncation": truncation}
+    if file is None:
+        return Cast(styles, recipe, titles(people))
+    import torch
+
+    from inference import people as found_ones
+
+    found = found_ones.load(Path(file), avatars.bundle)
+    styles.insert(0, torch.from_numpy(found.ws))
+    recipe |= {"found": {"picture_sha256": found.picture, "styles_sha256": found.sha256}}
+    return Cast(styles, recipe, ", ".join([Path(file).name, *([titles(people)] if people else [])]))
 
 
 def open_avatars(name: str, label: int | None) -> "Avatars":

@@ -12,9 +12,10 @@ import typer
 
 from inference import casting
 from inference import seeds as seed_lists
-from inference.casting import BundleName, Json, Label, Layers, Resample, Scale, Truncation, Visible
+from inference.casting import BundleName, From, Json, Label, Layers, Resample, Scale, Truncation, Visible
 from inference.cli_dance import dance
 from inference.cli_lipsync import lipsync
+from inference.cli_project import project
 from inference.cli_walk import walk
 from inference.errors import UserError
 from inference.options import numeric
@@ -97,8 +98,9 @@ def generate(
 @app.command()
 def mix(
     a: Annotated[str, typer.Argument(metavar="A", help="A seed or a name; several with --grid.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    b: Annotated[str | None, typer.Argument(metavar="B", help="Another one; with --from, A is the other one.")] = None,
     bundle: BundleName = "portrait",
+    begin: From = None,
     layers: Layers = None,
     share: Annotated[float | None, numeric("--share", help="How much of B: half, or all with --layers.")] = None,
     crossed: Annotated[bool, typer.Option("--grid", help="A row for each of A, a column for each of B.")] = False,
@@ -124,19 +126,22 @@ def mix(
     dramatis mix 3 minji                        half of each
     dramatis mix 3 minji --layers 4-9           3, in the colours and details of minji
     dramatis mix 1-4 5-8 --grid --layers 0-3    a sheet: the shape of 5 to 8, the colours and details of 1 to 4
+    dramatis mix minji --from me.npz            half of who was found in a picture, half of minji
     dramatis mix 3 minji --steps 8              the way from one to the other
     dramatis mix 3 minji --out loop.mp4 --scale 4    the same as a video without end
     """
-    first, second = (seed_lists.parse(text) if crossed else [_one(text)] for text in (a, b))
+    first, second = ([] if text is None else seed_lists.parse(text) for text in _pair(a, b, begin))
+    if not crossed and (len(first) > 1 or len(second) > 1):
+        raise UserError(f"{a!r} and {b!r} must be one seed or name each: more of them are mixed with --grid")
     chosen = casting.layers_of(layers)
     target = output(out, (".png", ".mp4"), scale=scale, resample=resample, visible=visible)
     length = _check_way(target, share, crossed, steps, seconds)
     avatars = casting.open_avatars(bundle, label)
-    across, down = (len(second) + 1, len(first) + 1) if crossed else (steps or 1, 1)
+    across, down = (len(second) + 1, max(len(first), 1) + 1) if crossed else (steps or 1, 1)
     target.check_size(across * avatars.config.width, down * avatars.config.height)
-    rows, columns = ([avatars.w(seed.number, truncation) for seed in people] for people in (first, second))
-    recipe = casting.recipe_of("mix", avatars.bundle, label) | casting.people_of([*first, *second])
-    recipe |= {"truncation": truncation, "layers": layers}
+    cast = casting.cast(avatars, [*first, *second], truncation, begin)
+    rows, columns = cast.styles[: -len(second)], cast.styles[-len(second) :]
+    recipe = casting.recipe_of("mix", avatars.bundle, label) | cast.recipe | {"layers": layers}
     amount = share if share is not None else (0.5 if chosen is None else 1.0)
     middle = avatars.mix(rows[0], columns[0], amount, chosen)  # layers and share are checked before the work
     target.check_writable()
@@ -154,14 +159,16 @@ def mix(
         target.save(grid(casting.progress(pictures, steps, "drawing"), steps), recipe | {"steps": steps})
     else:
         target.save(avatars.picture(middle), recipe | {"share": amount})
-    whom = f"{casting.titles(first)} and {casting.titles(second)} of {avatars.bundle.name}"
-    casting.tell(target, avatars.bundle, whom, as_json)
+    casting.tell(target, avatars.bundle, f"a mix of {cast.title} of {avatars.bundle.name}", as_json)
 
 
 @app.command()
 def edit(
     bundle: BundleName = "portrait",
-    seed: Annotated[str, typer.Option("--seed", "-s", help="Whom: seeds and names, one row each.")] = "1",
+    seed: Annotated[
+        str | None, typer.Option("--seed", "-s", help="Whom: seeds and names, one row each; 1 if left out.")
+    ] = None,
+    begin: From = None,
     direction: Annotated[
         str | None, typer.Option("--direction", "-d", help="Which: 0 (the strongest), 0-3, sefa:0, or a name.")
     ] = None,
@@ -190,35 +197,36 @@ def edit(
     dramatis edit --seed minji --direction sefa:0-7 --sigmas -2..2    those of the closed form
     dramatis edit --seed 1-4 --direction 0-2 --sigmas -2..2 --layers 2-6    strips, in some layers
     """
-    people, chosen = seed_lists.parse(seed), casting.layers_of(layers)
+    people = [] if seed is None and begin else seed_lists.parse("1" if seed is None else seed)
+    chosen = casting.layers_of(layers)
     sigmas = sigmas if sigmas is not None else ("-2..2" if sheet else "2")
     amounts = casting.amounts("--sigmas", sigmas, steps, "2 -2..2")
     target = output(out, (".png",), scale=scale, resample=resample, visible=visible)
     avatars = casting.open_avatars(bundle, label)
     asked = direction if direction is not None else ("all" if sheet else "0")
     rows = _directions(asked, avatars.directions)
-    count = len(people) * len(rows)
+    count = (len(people) + (begin is not None)) * len(rows)
     across = len(amounts) if len(amounts) > 1 else min(count, 8)
     target.check_size(across * avatars.config.width, math.ceil(count * len(amounts) / across) * avatars.config.height)
-    starts = [avatars.w(person.number, truncation) for person in people]
+    cast = casting.cast(avatars, people, truncation, begin)
     for row in rows:
-        avatars.edit(starts[0], row, max(amounts, key=abs), chosen)  # what is out of range is told before the work
+        avatars.edit(cast.styles[0], row, max(amounts, key=abs), chosen)  # what is out of range is told before the work
     target.check_writable()
     from inference.avatars import grid
 
-    pictures = (tile for ws in starts for row in rows for tile in avatars.slider(ws, row, amounts, chosen))
+    pictures = (tile for ws in cast.styles for row in rows for tile in avatars.slider(ws, row, amounts, chosen))
     pictures = casting.progress(pictures, count * len(amounts), "drawing")
-    recipe = casting.recipe_of("edit", avatars.bundle, label) | casting.people_of(people)
-    recipe |= {"truncation": truncation, "columns": across}
+    recipe = casting.recipe_of("edit", avatars.bundle, label) | cast.recipe | {"columns": across}
     edits = {"directions": rows, "sigmas": amounts, "layers": layers}
     target.save(grid(pictures, across), recipe | {"edits": edits})
     along = f"along {'direction' if len(rows) == 1 else 'directions'} {_named(rows)}"
     far = ", ".join(f"{amount:+g}" if amount else "0" for amount in amounts)
-    whom = f"{casting.titles(people)} of {avatars.bundle.name}"
+    whom = f"{cast.title} of {avatars.bundle.name}"
     casting.tell(target, avatars.bundle, f"{whom} {along} by {far} sigmas", as_json)
 
 
 app.command()(walk)
+app.command()(project)
 app.command()(lipsync)
 app.command()(dance)
 
@@ -303,11 +311,11 @@ def run(arguments: Sequence[str]) -> int:
 # -- how the commands read what they are asked -------------------------------------------------------------------------
 
 
-def _one(text: str) -> seed_lists.Seed:
-    found = seed_lists.parse(text)
-    if len(found) != 1:
-        raise UserError(f"{text!r} must be one seed or name: two people are mixed, more of them with --grid")
-    return found[0]
+def _pair(a: str, b: str | None, begin: str | None) -> tuple[str | None, str]:
+    """Tell who is mixed with whom: with --from, the one who was found stands first."""
+    if (b is None) != (begin is not None):
+        raise UserError("mix takes two, A and B, or --from and one of them")
+    return (None, a) if b is None else (a, b)
 
 
 def _check_sheet(target: Output, columns: int | None, psis: list[float]) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from inference import casting
 from inference import seeds as seed_lists
-from inference.casting import BundleName, Json, Label, Layers, Resample, Scale, Truncation, Visible
+from inference.casting import BundleName, From, Json, Label, Layers, Resample, Scale, Truncation, Visible
 from inference.errors import UserError
 from inference.options import numeric
 from inference.outputs import output
@@ -15,6 +15,7 @@ from inference.outputs import output
 def walk(
     bundle: BundleName = "portrait",
     seeds: Annotated[str, typer.Option("--seeds", "-s", help="Numbers, ranges, names, in their order.")] = "1-6",
+    begin: From = None,
     seconds: Annotated[
         float | None, numeric("--seconds", help="How long one round takes: 2 for each person if left out.")
     ] = None,
@@ -37,17 +38,17 @@ def walk(
     dramatis walk --seeds 1-6 --layers 5-9       the first one, in the colours and details of the others
     """
     people, chosen = seed_lists.parse(seeds), casting.layers_of(layers)
-    if len(people) < 2:
+    number = len(people) + (begin is not None)
+    if number < 2:
         raise UserError(f"--seeds {seeds!r} must be two people or more: a walk leads from one to the next")
     target = output(out, (".mp4",), scale=scale, resample=resample, visible=visible)
-    length = casting.check_seconds(seconds, len(people))
+    length = casting.check_seconds(seconds, number)
     avatars = casting.open_avatars(bundle, label)
-    stops = [avatars.w(seed.number, truncation) for seed in people]
-    avatars.mix(stops[0], stops[1], 1.0, chosen)  # layers are checked before the work
+    cast = casting.cast(avatars, people, truncation, begin)
+    avatars.mix(cast.styles[0], cast.styles[1], 1.0, chosen)  # layers are checked before the work
     target.check_size(avatars.config.width, avatars.config.height)
     target.check_writable()
     count = casting.frames_in(length)
-    recipe = casting.recipe_of("walk", avatars.bundle, label) | casting.people_of(people)
-    recipe |= {"truncation": truncation, "layers": layers, "seconds": length}
-    target.save_video(casting.encode(target, avatars.walk(stops, count, chosen), count), recipe)
-    casting.tell(target, avatars.bundle, f"a walk through {casting.titles(people)} of {avatars.bundle.name}", as_json)
+    recipe = casting.recipe_of("walk", avatars.bundle, label) | cast.recipe | {"layers": layers, "seconds": length}
+    target.save_video(casting.encode(target, avatars.walk(cast.styles, count, chosen), count), recipe)
+    casting.tell(target, avatars.bundle, f"a walk through {cast.title} of {avatars.bundle.name}", as_json)

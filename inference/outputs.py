@@ -81,9 +81,9 @@ class Output:
         pixels = hashlib.sha256(picture.tobytes()).hexdigest()
         self._mark(buffer.getvalue(), "image/png", recipe | {"pixels_sha256": pixels}, name, composite)
 
-    def save_video(self, data: bytes, recipe: dict[str, Any]) -> None:
+    def save_video(self, data: bytes, recipe: dict[str, Any], composite: bool = False) -> None:
         """Write an MP4, marked."""
-        self._mark(data, "video/mp4", recipe, None)
+        self._mark(data, "video/mp4", recipe, None, composite)
 
     def save_film(self, made: Path, recipe: dict[str, Any], name: str | None = None, composite: bool = False) -> None:
         """Mark an MP4 that lies beside its place, and put it there whole: however long, it is never held in memory."""
