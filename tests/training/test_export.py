@@ -109,6 +109,7 @@ def test_a_bundle_makes_the_pictures_of_the_averaged_generator(data):
     directions = made.directions()
     assert directions.components.shape == (8, 32)
     assert (directions.principal, directions.names["sefa:0"], directions.names["sefa:3"]) == (4, 4, 7)
+    assert made.manifest["directions"]["traits"] == {"named": {}, "unnamed": {}, "why": "nobody knows the truth"}
 
 
 def test_the_same_run_gives_the_same_bytes(data):

@@ -22,6 +22,7 @@ from inference.networks.stylegan2 import Generator, latents, to_uint8
 from preprocessing import packing
 from scraping import stage
 from training import card, provenance, shipping, watching
+from training.stylegan2 import naming
 from training.stylegan2.directions import closed_form_directions, moments, principal_directions, spread
 from training.stylegan2.transfer import opened
 
@@ -43,6 +44,7 @@ class Directions(stage.Settings):
     samples: int = Field(ge=2)
     batch: int = Field(ge=1)
     seed: int = Field(ge=0)
+    named: naming.Settings
 
 
 class Preview(stage.Settings):
@@ -139,7 +141,8 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
     manifest = describe(data, run, subject, settings)
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
     generator = bundle.write(folder, manifest, {bundle.MODEL: weights}).generator()
-    directions, manifest["directions"] = find_directions(generator, settings.directions)
+    people = naming.read_people(data / "processed" / run.corpus, data / "truth" / run.corpus)
+    directions, manifest["directions"] = find_directions(generator, people, settings.directions)
     tensors = {
         bundle.MODEL: weights,
         bundle.DIRECTIONS: directions,
@@ -154,15 +157,19 @@ def build(folder: Path, data: Path, run: Run, subject: str, settings: Settings) 
     return built
 
 
-def find_directions(generator: Generator, asked: Directions) -> tuple[dict[str, Tensor], dict]:
+def find_directions(
+    generator: Generator, people: naming.People | None, asked: Directions
+) -> tuple[dict[str, Tensor], dict]:
     """Give the rows that the bundle holds and what its manifest says of them: principal ones, then by name the others.
 
-    The others are those of the closed form, sefa:0 to sefa:N-1, in sigmas of w as the principal ones are.
+    The others are those of the closed form, sefa:0 to sefa:N-1, and what was found of `people`; all in sigmas of w.
     """
     mean, covariance = moments(generator, asked.samples, asked.batch, asked.seed)
     principal, share = principal_directions(covariance, asked.count)
     closed = closed_form_directions(generator, asked.count)
-    rows = torch.cat([principal, closed])
+    traits, measured = naming.named_directions(generator, people, lambda rows: spread(covariance, rows), asked.named)
+    rows = torch.cat([principal, closed, traits])
+    names = [*(f"sefa:{number}" for number in range(len(closed))), *measured["named"]]
     sigmas = spread(covariance, rows)
     tensors = {"components": rows.float().contiguous(), "sigmas": sigmas.float(), "mean": mean.float()}
     return tensors, {
@@ -172,7 +179,8 @@ def find_directions(generator: Generator, asked: Directions) -> tuple[dict[str, 
         "share": round(float(share.sum()), 4),  # of the variance of w
         "samples": asked.samples,
         "seed": asked.seed,
-        "names": {f"sefa:{number}": len(principal) + number for number in range(len(closed))},
+        "names": {name: len(principal) + place for place, name in enumerate(names)},
+        "traits": measured,
     }
 
 
