@@ -92,7 +92,17 @@ def test_directions_are_named_after_what_they_do_with_their_numbers(people):
     assert skin["monotone"]
     assert skin["score"][3] == 0
     assert abs(skin["else"]["light"]) < 0.2 * skin["moved"]
+    assert skin["apart"]
     assert "read" in about["unnamed"]["build"]
+
+
+def test_what_is_nothing_held_apart_may_be_named_with_what_goes_with_it(people, monkeypatch):
+    refuse = naming._refused
+    monkeypatch.setattr(naming, "_refused", lambda name, effect, asked: effect["apart"] or refuse(name, effect, asked))
+    about = named(people)[1]
+    assert [trait["apart"] for trait in about["named"].values()] == [False, False]
+    assert list(about["unnamed"]) == ["build"]
+    assert not named(people, apart=False)[1]["named"]["skin"]["apart"]
 
 
 def test_what_moves_too_little_or_another_trait_as_much_stays_unnamed(people):

@@ -7,11 +7,15 @@ A direction is named only where all of this was measured, and says it with its n
 - moved from -3 to 3 sigmas, people who had no part in finding it score higher with every step, on average;
 - from -2 to 2 sigmas they move by `least_moved` standard deviations of the trait or more, and by more than in any other
   trait that is read.
+
+With `apart`, a direction that holds the other traits constant is tried first, and one that takes along what goes with
+its trait (grey hair with age) where the first is none; which of them it is stands beside the numbers.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +42,7 @@ class Settings(stage.Settings):
     truncation: float
     batch: int = Field(ge=1)
     seed: int = Field(ge=0)
-    apart: bool  # what a direction does to the other traits is held constant
+    apart: bool  # hold the other traits constant, where that leaves a direction enough to do
     least_read: float = Field(ge=0, lt=1)
     least_moved: float = Field(gt=0)
 
@@ -88,12 +92,15 @@ def named_directions(
     about = {"people": len(people.pictures), "generated": asked.people, "shown": asked.shown}
     if not seen:
         return rows, {"named": {}, "unnamed": unnamed, **about}
-    found, named = _found(generator, reader, seen, spread, asked), {}
-    for name, (row, effect) in found.items():
-        why = _refused(name, effect, asked)
+    named = {}
+    for name, row, measured in _found(generator, reader, seen, spread, asked):
+        if name in named:
+            continue
+        why = _refused(name, effect := measured(), asked)
         if why:
             unnamed[name] = why
             continue
+        unnamed.pop(name, None)
         rows = torch.cat([rows, row[None]])
         named[name] = {"reads": [round(value, 2) for value in reads[name]], **effect}
     return rows, {"named": named, "unnamed": unnamed, **about}
@@ -101,8 +108,8 @@ def named_directions(
 
 def _found(
     generator: Generator, reader: traits.Reader, seen: list[str], spread: Callable[[Tensor], Tensor], asked: Settings
-) -> dict[str, tuple[Tensor, dict]]:
-    """Find a unit row for each trait that is read, and measure what moving along it does."""
+) -> Iterator[tuple[str, Tensor, Callable[[], dict]]]:
+    """Give a unit row for each trait that is read, and what measures it: held apart first, then not."""
     places = [reader.names.index(name) for name in seen]
     w = _drawn(generator, range(asked.seed, asked.seed + asked.people), asked.truncation)
     first_other = asked.seed + asked.people
@@ -113,10 +120,14 @@ def _found(
 
     scores = score(w)
     units = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-9)
-    rows = regressed(w.double(), torch.from_numpy(units), asked.apart)
-    sigmas = spread(rows)
-    effects = [_effect(others, row * sigma, score, scores.std(axis=0)) for row, sigma in zip(rows, sigmas, strict=True)]
-    return {name: (row, _described(name, seen, effect)) for name, row, effect in zip(seen, rows, effects, strict=True)}
+
+    def measured(name: str, step: Tensor, apart: bool) -> dict:
+        return {"apart": apart, **_described(name, seen, _effect(others, step, score, scores.std(axis=0)))}
+
+    for apart in (True, False) if asked.apart else (False,):
+        rows = regressed(w.double(), torch.from_numpy(units), apart)
+        for name, row, sigma in zip(seen, rows, spread(rows), strict=True):
+            yield name, row, partial(measured, name, row * sigma, apart)
 
 
 def regressed(w: Tensor, units: Tensor, apart: bool) -> Tensor:
