@@ -4,7 +4,8 @@
     python -m benchmarks.projection --pack data/processed/portrait --steps 300 --sheet .work/projection.png
 
 Of the generator's own pictures the styles are known: how far the found ones are from them stands beside how far two
-people are apart. Of the others, how far the pictures are apart stands beside what needs no search: the average person,
+people are apart, and how far edits of the found people are from the same edits of the true ones beside how much these
+edits change. Of the others, how far the pictures are apart stands beside what needs no search: the average person,
 and the nearest of many seeds.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +37,10 @@ def measure(avatars: Avatars, pictures: np.ndarray, steps: int) -> tuple[dict, n
     seeds = [avatars.w(seed, PSI) for seed in range(SEEDS)]
     drawn = np.stack([avatars.picture(ws) for ws in seeds])
     average = avatars.picture(avatars.w(0, 0.0))
+    truth = _edited(avatars, own)
+    changed = _apart(truth, np.repeat(wanted[:count], avatars.directions, axis=0))
     figures: dict = {
-        "own": {"two_people_in_w": _spread(seeds)},
+        "own": {"two_people_in_w": _spread(seeds), "an_edit_changes_grey_levels": _rounded(changed)},
         "others": {
             "average_person": _rounded(_apart(average[None], pictures)),
             f"nearest_of_{SEEDS}_seeds": _rounded([_apart(drawn, picture[None]).min() for picture in pictures]),
@@ -53,9 +57,16 @@ def measure(avatars: Avatars, pictures: np.ndarray, steps: int) -> tuple[dict, n
         off = [float((found - true).norm(dim=1).mean()) for found, true in zip(search.ws, own, strict=False)]
         levels = _apart(made, wanted)
         figures["own"][space] = {"in_w": _rounded(off), "grey_levels": _rounded(levels[:count])}
+        edited = _edited(avatars, search.ws[:count])
+        figures["own"][space]["edited_grey_levels"] = _rounded(_apart(edited, truth))
         figures["others"][space] = {"grey_levels": _rounded(levels[count:])}
         figures[f"{space}_cpu_seconds_a_picture"] = round(seconds, 1)
     return figures, grid(np.concatenate(rows), len(wanted))
+
+
+def _edited(avatars: Avatars, styles: Sequence[torch.Tensor]) -> np.ndarray:
+    """Move each along every principal direction by two sigmas."""
+    return np.stack([avatars.picture(avatars.edit(ws, row, 2.0)) for ws in styles for row in range(avatars.directions)])
 
 
 def _spread(styles: list[torch.Tensor]) -> dict:

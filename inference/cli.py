@@ -189,11 +189,13 @@ def edit(
     """Change people along directions.
 
     Numbers are the principal directions, in which the bundle's people differ: 0 is the one along which they differ
-    most. Those of the closed form (SeFa) change most what the network draws with: sefa:0 is the strongest.
+    most. Those of the closed form (SeFa) change most what the network draws with: sefa:0 is the strongest. What a
+    bundle names (like hair, light) was measured to do so; its card says how well, and what else it moves.
 
     \b
     dramatis edit --seed minji --sheet                    every direction, from -2 to 2 sigmas
     dramatis edit --seed minji --direction 1 --sigmas 3   one of them, far
+    dramatis edit --seed minji --direction hair --sigmas -2..2        darker to lighter hair
     dramatis edit --seed minji --direction sefa:0-7 --sigmas -2..2    those of the closed form
     dramatis edit --seed 1-4 --direction 0-2 --sigmas -2..2 --layers 2-6    strips, in some layers
     """

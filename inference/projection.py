@@ -5,9 +5,11 @@
         search.step()
     ws = search.ws                                          # [N, num_ws, w_dim]
 
-Karras et al. 2020 (arXiv 1912.04958, appendix D), but for the distance: theirs is LPIPS, whose network does not ship
-here. Ours looks at pixels and their differences at several scales: of a picture far from all that the generator draws,
-it finds colours and layout rather than the person.
+Karras et al. 2020 (arXiv 1912.04958, appendix D), but for two things. Their distance is LPIPS, whose network does not
+ship here: ours looks at pixels and their differences at several scales, and of a picture far from all that the
+generator draws, it finds colours and layout rather than the person. And w is pulled to its mean: much of it hardly
+shows in a picture, and there the search would wander off to where no person's w is, and edits go wrong
+(docs/avatars.md has figures).
 """
 
 import copy
@@ -24,6 +26,7 @@ SAMPLES = 10_000  # of w, for its mean and spread
 RATE, RAMP_UP, RAMP_DOWN = 0.1, 0.05, 0.25  # of Adam; shares of the steps
 W_NOISE, NOISY = 0.05, 0.75  # of the spread of w; share of the steps
 NOISE_WEIGHT = 1e5
+PULL = 0.1  # of the squared distance of w from its mean, 1 where people are on average
 COARSEST = 8  # pixels of the shorter side
 
 
@@ -76,9 +79,9 @@ class Search:
         self.generator, self.steps, self.done = copy.deepcopy(generator).requires_grad_(False), steps, 0
         self.wanted = (torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() - 127.5) / 127.5
         self.draw = torch.Generator().manual_seed(seed)
-        mean, self.spread = self._moments(seed, label)
+        self.mean, self.spread = self._moments(seed, label)
         own = generator.config.num_ws if plus else 1
-        self.w = mean.repeat(len(pictures), own, 1).requires_grad_()
+        self.w = self.mean.repeat(len(pictures), own, 1).requires_grad_()
         self.noises = [self._drawn(len(pictures), layer) for layer in self._layers()]
         self.adam = torch.optim.Adam([self.w, *self.noises], lr=RATE, betas=(0.9, 0.999))
 
@@ -95,8 +98,9 @@ class Search:
         shaken = self.w + self._shaking(share) * torch.randn(self.w.shape, generator=self.draw)
         made = self.generator.synthesis(shaken.expand(-1, self.generator.config.num_ws, -1), noise="const")
         apart = distance(made.clamp(-1, 1), self.wanted)
+        pull = ((self.w - self.mean).square().sum(dim=2) / self.spread**2).mean(dim=1)
         self.adam.zero_grad(set_to_none=True)
-        (apart.sum() + NOISE_WEIGHT * sum(map(correlation, self.noises))).backward()
+        (apart.sum() + PULL * pull.sum() + NOISE_WEIGHT * sum(map(correlation, self.noises))).backward()
         self.adam.step()
         self._normalise()
         self.done += 1

@@ -54,6 +54,15 @@ def test_a_picture_of_the_generators_own_is_come_nearer_than_by_any_of_many_seed
     assert torch.equal(search.ws[0][0], search.ws[0][1])
 
 
+def test_a_search_stays_among_the_generators_people(avatars, monkeypatch):
+    picture = avatars.picture(avatars.w(5))[None]
+    near = found(avatars, picture, steps=60)
+    monkeypatch.setattr(projection, "PULL", 0.0)
+    free = found(avatars, picture, steps=60)
+    near_off, free_off = (float((each.w.detach() - each.mean).norm()) for each in (near, free))
+    assert near_off < 0.9 * free_off
+
+
 def test_w_plus_gives_every_layer_its_own(avatars):
     search = found(avatars, avatars.picture(avatars.w(5))[None], steps=3, plus=True)
     assert not torch.equal(search.ws[0][0], search.ws[0][1])
