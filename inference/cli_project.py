@@ -18,6 +18,7 @@ from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
     import numpy as np
+    from PIL.Image import Image
     from torch import Tensor
 
     from inference.avatars import Avatars
@@ -26,13 +27,14 @@ if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes 
 
 MAX_BYTES = 1 << 26
 MAX_PIXELS = 50_000_000
+LEAST_MATTE = 0.5  # of the network's confidence: below, it saw nobody
 LONGEST = 1600  # pixels of the decoded picture
 MAX_STEPS = 10_000
 FRAMES, HOLD = 150, 25  # of a film: of the search, about, and of its end
 
 
 def project(
-    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A picture of one person, best on white.")],
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A picture of one person.")],
     bundle: BundleName = "portrait",
     out: Annotated[str, typer.Option("--out", "-o", help="The .npz to write; a .png to look at goes beside it.")] = (
         "person.npz"
@@ -43,7 +45,8 @@ def project(
     steps: Annotated[int, numeric("--steps", whole=(1, MAX_STEPS), help="Steps of the search.")] = 1000,
     seed: Annotated[int, numeric("--seed", whole=(0, 999_999_999), help="Of the search.")] = 0,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Take the picture whole: it is framed as the bundle's pictures are.")
+        bool,
+        typer.Option("--whole", help="Take the picture as it is: framed and on white already."),
     ] = False,
     film: Annotated[bool, typer.Option("--film", help="Write the search as an .mp4 beside it.")] = False,
     consent: Annotated[
@@ -125,8 +128,22 @@ def _framed(data: bytes, name: str, avatars: "Avatars", whole: bool) -> "np.ndar
         if not faces:
             raise UserError(f"{name} shows no face that is found: give another picture, or --whole if it is framed")
         crop = framing.lift(framing.around_face(faces[0], height / width), picture.shape[0])
-        image = Image.fromarray(framing.cut(picture, crop)).resize((width, height), Image.Resampling.LANCZOS)
+        image = _on_white(Image.fromarray(framing.cut(picture, crop)))
     return np.asarray(ImageOps.pad(image, (width, height), Image.Resampling.LANCZOS, (255, 255, 255)))
+
+
+def _on_white(image: "Image") -> "Image":
+    """Take the ground away, as a corpus does: without it, colours of the ground are looked for in people."""
+    from PIL import Image
+
+    from inference import mattes, weights
+
+    matte = mattes.NetworkMatter(mattes.onnx_network(weights.path("u2netp"), threads=1))(image)
+    if matte.confidence < LEAST_MATTE:
+        return image
+    ground = Image.new("RGB", image.size, (255, 255, 255))
+    ground.paste(image, mask=Image.fromarray(matte.coverage).resize(image.size, Image.Resampling.LANCZOS))
+    return ground
 
 
 def _search(avatars: "Avatars", wanted: "np.ndarray", steps: int, plus: bool, seed: int) -> list["Tensor"]:

@@ -112,16 +112,19 @@ def test_the_command_writes_person_picture_and_film_and_marks_what_is_seen(avata
     assert cli.run(["verify", "me.png", "me.mp4"]) == 0
 
 
-def test_a_face_is_framed_before_it_is_searched_for(portrait, avatars, monkeypatch):
+def test_a_face_is_framed_and_laid_on_white_before_it_is_searched_for(portrait, avatars, monkeypatch):
     seen = []
     monkeypatch.setattr("inference.cli_project._search", lambda _, wanted, *how: seen.append(wanted) or [avatars.w(1)])
-    canvas = np.full((300, 400, 3), 255, np.uint8)
-    canvas[100:260, 220:380] = portrait(0, 160)
+    tile = portrait(0, 160)
+    tile[tile.min(axis=2) > 235] = 30, 140, 150
+    canvas = np.full((300, 400, 3), (30, 140, 150), np.uint8)
+    canvas[100:260, 220:380] = tile
     Image.fromarray(canvas).save("x.png")
     assert cli.run(["project", "x.png"]) == 0
     whole = np.asarray(Image.fromarray(portrait(0, 160)).resize((32, 32), Image.Resampling.LANCZOS))
     assert np.abs(seen[0].astype(int) - whole).mean() < 25
     assert np.abs(seen[0].astype(int) - whole).mean() < np.abs(255 - whole.astype(int)).mean() / 2
+    assert seen[0][:4, [*range(4), *range(-4, 0)]].mean() > 240
 
 
 def test_who_was_found_goes_wherever_a_seed_does(avatars, person, capsys):
