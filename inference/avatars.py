@@ -28,7 +28,8 @@ TRUNCATION = 0.7
 
 
 @contextmanager
-def _on_one_thread() -> Iterator[None]:
+def on_one_thread() -> Iterator[None]:
+    """Compute on one thread: what is made then does not depend on how many there are."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -52,7 +53,7 @@ class Avatars:
         return self.config.num_ws
 
     @torch.inference_mode()
-    @_on_one_thread()
+    @on_one_thread()
     def w(self, seed: int | str, psi: float = TRUNCATION, cutoff: int | None = None) -> Tensor:
         """Map a seed or name to its styles [num_ws, w_dim], truncated: `psi` 0 is the average, 1 leaves all variety.
 
@@ -66,7 +67,7 @@ class Avatars:
         return self.generator.truncate(self.generator.broadcast(w), psi, cutoff)[0]
 
     @torch.inference_mode()
-    @_on_one_thread()
+    @on_one_thread()
     def picture(self, ws: Tensor) -> np.ndarray:
         """Draw styles [num_ws, w_dim]: uint8 HxWx3."""
         return to_uint8(self.generator.synthesis(ws[None], noise="const"))[0].numpy()
@@ -91,27 +92,21 @@ class Avatars:
         return mixed
 
     def edit(self, ws: Tensor, direction: int | str, sigmas: float, layers: Sequence[int] | None = None) -> Tensor:
-        """Move styles along a principal direction of W, by row or by name, so many of its standard deviations far."""
+        """Move styles along a direction of W, so many of its standard deviations far.
+
+        Principal ones go by number, 0 is the one along which people differ most; others by name, like "sefa:0".
+        """
         if not (math.isfinite(sigmas) and abs(sigmas) <= MAX_SIGMAS):
             raise UserError(f"sigmas {sigmas} must be a number from {-MAX_SIGMAS:g} to {MAX_SIGMAS:g}")
-        row = self.direction(direction)
+        row = self._row(direction)
         edited = ws.clone()
         edited[self._checked_layers(layers)] += sigmas * self._directions.sigmas[row] * self._directions.components[row]
         return edited
 
-    def direction(self, direction: int | str) -> int:
-        """Give the row of a direction; 0 is the one along which people differ most."""
-        count, names = len(self._directions.sigmas), self._directions.names
-        row = names.get(direction) if isinstance(direction, str) else direction
-        if row is None or not 0 <= row < count:
-            named = f" or one of {', '.join(sorted(names))}" if names else ""
-            raise UserError(f"direction {direction!r} must be a number from 0 to {count - 1}{named}")
-        return row
-
     @property
     def directions(self) -> int:
-        """The number of directions that the bundle brings."""
-        return len(self._directions.sigmas)
+        """The number of principal directions that the bundle brings."""
+        return self._directions.principal
 
     def interpolate(
         self, a: Tensor, b: Tensor, steps: int, layers: Sequence[int] | None = None
@@ -120,12 +115,43 @@ class Avatars:
         for t in np.linspace(0, 1, steps):
             yield self.picture(self.mix(a, b, float(t), layers))
 
+    def walk(self, people: Sequence[Tensor], frames: int, layers: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+        """Draw so many frames of a way through all people and back to the first, slow at each one.
+
+        The way is straight in w: there lie those who are between two people, and people found in a picture, who have no
+        z. A round z, as spherical ways are, would lead past others. The last frame leads into the first.
+        """
+        stops = [self.mix(people[0], each, 1.0, layers) for each in people]
+        for frame in range(frames):
+            leg, gone = divmod(frame * len(stops), frames)
+            t = (1 - math.cos(math.pi * gone / frames)) / 2
+            yield self.picture(self.mix(stops[leg], stops[(leg + 1) % len(stops)], t))
+
+    def crossed(
+        self, rows: Sequence[Tensor], columns: Sequence[Tensor], t: float, layers: Sequence[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Draw the tiles of a sheet of mixes, row by row: white, the columns' people; each row's person, its mixes."""
+        yield np.full((self.config.height, self.config.width, 3), 255, np.uint8)
+        yield from map(self.picture, columns)
+        for row in rows:
+            yield self.picture(row)
+            yield from (self.picture(self.mix(row, column, t, layers)) for column in columns)
+
     def slider(
         self, ws: Tensor, direction: int | str, sigmas: Iterable[float], layers: Sequence[int] | None = None
     ) -> Iterator[np.ndarray]:
         """Draw styles moved along a direction, once for each number of sigmas: a row of a slider sheet."""
         for amount in sigmas:
             yield self.picture(self.edit(ws, direction, amount, layers))
+
+    def _row(self, direction: int | str) -> int:
+        count, names = self._directions.principal, self._directions.names
+        row = names.get(direction) if isinstance(direction, str) else direction
+        if row is None or (not isinstance(direction, str) and not 0 <= row < count):
+            known = sorted({f"{name.rpartition(':')[0]}:N" if ":" in name else name for name in names})
+            named = f", or one of {', '.join(known)}" if known else ""
+            raise UserError(f"direction {direction!r} must be a number from 0 to {count - 1}{named}")
+        return row
 
     @cached_property
     def _directions(self) -> Directions:

@@ -46,11 +46,15 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class Directions:
-    """Principal directions of W: unit rows [n, w_dim], the deviation along each [n], the mean [w_dim]; names -> row."""
+    """Directions of W: unit rows [n, w_dim], the deviation along each [n], the mean [w_dim]; names -> row.
+
+    The first `principal` rows are the principal ones, which go by their number.
+    """
 
     components: "torch.Tensor"
     sigmas: "torch.Tensor"
     mean: "torch.Tensor"
+    principal: int
     names: dict[str, int]
 
 
@@ -126,7 +130,7 @@ class Bundle:
         return self.require("avatar").network()
 
     def directions(self) -> Directions:
-        """Read the principal directions; named ones where the manifest names them."""
+        """Read the directions: principal ones, and those that the manifest names."""
         tensors = self.require("avatar").tensors(DIRECTIONS)
         parts = [tensors.get(key) for key in ("components", "sigmas", "mean")]
         shapes = [None if part is None else tuple(part.shape) for part in parts]
@@ -135,8 +139,9 @@ class Bundle:
             raise UserError(
                 f"{self.folder / DIRECTIONS}: components, sigmas, mean of shapes {shapes} do not fit w_dim {w_dim}"
             )
-        names = self.manifest.get("directions", {}).get("names", {})
-        return Directions(*parts, names={name: row for name, row in names.items() if 0 <= row < count})
+        about = self.manifest.get("directions", {})
+        names = {name: row for name, row in about.get("names", {}).items() if 0 <= row < count}
+        return Directions(*parts, principal=min(about.get("count", count), count), names=names)
 
     def check(self) -> float:
         """Make what is golden again and give the largest difference; see `golden.difference`."""

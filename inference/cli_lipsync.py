@@ -103,7 +103,7 @@ def lipsync(
         raise UserError(f"--second {second:g} goes with --preview")
     if resume and not folders:
         raise UserError("--resume goes with folders: there is one video to make")
-    record = _consent(consent)
+    record = consent_of(consent)
     from inference import prepared
 
     prepared.check_rule(who)
@@ -186,7 +186,7 @@ def _name(path: Path) -> str:
     return unicodedata.normalize("NFC", path.stem)
 
 
-def _consent(text: str | None) -> dict[str, str] | None:
+def consent_of(text: str | None) -> dict[str, str] | None:
     """Read who agreed: the text itself, or a file's hash and the beginning of what it says."""
     if text is None:
         return None

@@ -149,6 +149,8 @@ def _check_names(manifest: dict, refuse: Refuse) -> None:
     names = directions.get("names", {}) if isinstance(directions, dict) else None
     if not (isinstance(names, dict) and all(type(row) is int for row in names.values())):
         refuse(f"`directions.names` must give a row for each name, got {shown(names)}")
+    if type(count := directions.get("count", 0)) is not int or count < 0:
+        refuse(f"`directions.count` must be a whole number, got {shown(count)}")
 
 
 def _check_mel(manifest: dict, refuse: Refuse) -> None:

@@ -87,9 +87,9 @@ class Output:
         pixels = hashlib.sha256(picture.tobytes()).hexdigest()
         self._mark(buffer.getvalue(), "image/png", recipe | {"pixels_sha256": pixels}, name, composite)
 
-    def save_video(self, data: bytes, recipe: dict[str, Any]) -> None:
+    def save_video(self, data: bytes, recipe: dict[str, Any], composite: bool = False) -> None:
         """Write an MP4, marked."""
-        self._mark(data, "video/mp4", recipe, None)
+        self._mark(data, "video/mp4", recipe, None, composite)
 
     def film(self, name: str | None = None) -> Path:
         """Give the place of an MP4: the file, or in the folder the one of that name."""

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from inference import media
+from inference import framing, media
 from inference.errors import UserError
 from inference.faces import FaceDetector
+from inference.framing import Box, Crop
 from preprocessing import cropping, matting, packing, quality
-from preprocessing.cropping import Box, Crop
 from preprocessing.quality import Rejected
 from scraping import stage
 
@@ -145,7 +145,7 @@ class Cleaner:
         subject = self._find(colour, alpha, row, reduction)
         row["crop"] = [round(value * reduction) for value in subject.crop]
         self._check_scale("the subject", (subject.crop[3] - subject.crop[1]) * reduction)
-        cropped = cropping.cut(colour, subject.crop)
+        cropped = framing.cut(colour, subject.crop)
         row["blur"] = self._blur(cropped)
         if row["blur"] > gates.blur:
             raise Rejected("blurred", f"blur {row['blur']:.2f} at {settings.width} pixels, more than {gates.blur}")
@@ -169,8 +169,8 @@ class Cleaner:
                 raise Rejected("no-face", f"no face with a score of {settings.face.score}")
             box, row["score"] = faces[0].box, faces[0].score
             row["face_box"] = [value * reduction for value in box]
-            crop = cropping.around_face(faces[0], settings.tall, settings.face.side, settings.face.level)
-            return Subject(box, cropping.lift(crop, colour.shape[0], settings.face.lift))
+            crop = framing.around_face(faces[0], settings.tall, settings.face.side, settings.face.level)
+            return Subject(box, framing.lift(crop, colour.shape[0], settings.face.lift))
         whole, others = None, ()
         if settings.subject == "body":
             people = self.people.detect(colour)
@@ -204,10 +204,10 @@ class Cleaner:
         """Matte the crop: by the picture's own alpha, by the matte that found the subject, or by the network."""
         height, width = colour.shape[:2]
         if alpha is not None:
-            coverage, confidence, row["matte_source"] = _small(cropping.cut(alpha, subject.crop)), 1.0, "alpha"
+            coverage, confidence, row["matte_source"] = _small(framing.cut(alpha, subject.crop)), 1.0, "alpha"
         elif subject.whole_matte is not None:
             whole = matting.spread(subject.whole_matte.coverage, width, height)
-            coverage, confidence = _small(cropping.cut(whole, subject.crop)), subject.whole_matte.confidence
+            coverage, confidence = _small(framing.cut(whole, subject.crop)), subject.whole_matte.confidence
             row["matte_source"] = self.settings.matte.model
         else:
             matte = self.matter(Image.fromarray(cropped))
@@ -242,7 +242,7 @@ class Cleaner:
 
     def _look(self, colour: np.ndarray, frame: Crop, crop: Crop) -> tuple[np.ndarray, np.ndarray]:
         """Matte a frame; give the matte over the crop, and where in the crop the frame lies."""
-        matte = self.matter(Image.fromarray(cropping.cut(colour, frame)))
+        matte = self.matter(Image.fromarray(framing.cut(colour, frame)))
         solid = np.full_like(matte.coverage, 255)
         return matting.carried(matte.coverage, frame, crop), matting.carried(solid, frame, crop) > 0
 

@@ -1,13 +1,9 @@
 """Frame the subject and bring it to one resolution. Boxes and crops are x0, y0, x1, y1 in pixels of the picture."""
 
-import cv2
 import numpy as np
 from PIL import Image
 
-from inference.faces import Face
-
-Box = tuple[float, float, float, float]
-Crop = tuple[int, int, int, int]  # may leave the picture
+from inference.framing import Box, Crop, place
 
 WHITE = (255, 255, 255)
 
@@ -17,15 +13,7 @@ def around_body(box: Box, tall: float, padding: float) -> Crop:
     x0, y0, x1, y1 = box
     room = padding * max(x1 - x0, y1 - y0)
     width = max(x1 - x0 + 2 * room, (y1 - y0 + 2 * room) / tall)
-    return _place((x0 + x1) / 2, (y0 + y1) / 2, width, tall)
-
-
-def around_face(face: Face, tall: float, side: float, level: float) -> Crop:
-    """Frame head and shoulders: `side` times as wide as the face is high, the face's middle `level` down the crop."""
-    x0, y0, x1, y1 = face.box
-    width = side * (y1 - y0)
-    middle = (y0 + y1) / 2 + (0.5 - level) * width * tall
-    return _place((x0 + x1) / 2, middle, width, tall)
+    return place((x0 + x1) / 2, (y0 + y1) / 2, width, tall)
 
 
 def widened(box: Box, share: float) -> Crop:
@@ -33,24 +21,6 @@ def widened(box: Box, share: float) -> Crop:
     room = share * max(box[2] - box[0], box[3] - box[1])
     x0, y0, x1, y1 = (round(value) for value in (box[0] - room, box[1] - room, box[2] + room, box[3] + room))
     return (x0, y0, max(x1, x0 + 1), max(y1, y0 + 1))
-
-
-def lift(crop: Crop, height: int, most: float) -> Crop:
-    """Move a crop that leaves the picture below up into it, by at most a share of its own height.
-
-    Shoulders cut off above an empty strip look like a mistake; empty room over a head does not.
-    """
-    below = min(crop[3] - height, round(most * (crop[3] - crop[1])))
-    return crop if below <= 0 else (crop[0], crop[1] - below, crop[2], crop[3] - below)
-
-
-def cut(picture: np.ndarray, crop: Crop) -> np.ndarray:
-    """Cut a crop out of HxWxC or HxW; beyond the picture its outermost pixels go on."""
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = crop
-    inner = picture[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
-    beyond = (max(-y0, 0), max(y1 - height, 0), max(-x0, 0), max(x1 - width, 0))  # top, bottom, left, right
-    return cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REPLICATE) if any(beyond) else inner
 
 
 def inside(coverage: np.ndarray, crop: Crop, width: int, height: int) -> np.ndarray:
@@ -93,11 +63,3 @@ def finish(colour: np.ndarray, coverage: np.ndarray, width: int, height: int, ba
     if background == "transparent":
         finished[finished[..., 3] == 0] = 0
     return finished
-
-
-def _place(x: float, y: float, width: float, tall: float) -> Crop:
-    """Put a crop around a point: whole pixels, the aspect kept to within one."""
-    columns = max(1, round(width))
-    rows = max(1, round(columns * tall))
-    left, top = round(x - columns / 2), round(y - rows / 2)
-    return (left, top, left + columns, top + rows)

@@ -3,8 +3,7 @@
 rembg stretches every mask to 0..255, so that an empty picture gets a mask too; the raw confidence is kept beside it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +13,8 @@ import onnxruntime
 from PIL import Image
 
 from inference import weights
+from inference.mattes import SIDE, Matte, Network, NetworkMatter, onnx_network, squeeze
 
-SIDE = 320  # pixels, of the network's square input
-MEAN = np.array((0.485, 0.456, 0.406), np.float32)
-STD = np.array((0.229, 0.224, 0.225), np.float32)
 SOLID = 64  # of 255: what belongs to the shape when its parts are told apart
 DOUBT, CERTAIN = 128, 230  # beside the subject's box, coverage below the first counts nothing, above the second in full
 BESIDE = 0.04  # of the box's longer side: so far hair and heels reach out of it
@@ -25,29 +22,9 @@ BESIDE = 0.04  # of the box's longer side: so far hair and heels reach out of it
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1
 
 
-@dataclass(frozen=True)
-class Matte:
-    """Coverage of the subject, 320x320 uint8 stretched over the picture, and the network's raw maximum (0..1)."""
-
-    coverage: np.ndarray
-    confidence: float
-
-
 class Matter(Protocol):
     def __call__(self, picture: Image.Image) -> Matte:
         """Matte an RGB picture of any shape."""
-
-
-Network = Callable[[np.ndarray], np.ndarray]  # [1,3,320,320] float32 normalised -> [320,320] float32 in 0..1
-
-
-def onnx_network(model: Path, threads: int) -> Network:
-    """Open U2-Net in an onnxruntime session: fp32, the same on every machine but for the last bits."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    name, fused = session.get_inputs()[0].name, session.get_outputs()[0].name  # the fused one of seven
-    return lambda pixels: session.run([fused], {name: pixels})[0][0, 0]
 
 
 def openvino_precision() -> str:
@@ -73,21 +50,6 @@ def openvino_network(model: Path, threads: int) -> Network:
     compiled = core.compile_model(graph, "CPU", hints)
     request, fused = compiled.create_infer_request(), compiled.output(0)
     return lambda pixels: request.infer([pixels])[fused][0, 0]
-
-
-class NetworkMatter:
-    """U2-Net with rembg's own normalisation and stretching, in whichever runtime."""
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-
-    def __call__(self, picture: Image.Image) -> Matte:
-        small = np.asarray(squeeze(picture), np.float32)  # HWC
-        small = (small / max(small.max(), 1e-6) - MEAN) / STD
-        raw = self.network(np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32))
-        low, high = float(raw.min()), float(raw.max())
-        stretched = (raw - low) / max(high - low, 1e-6)
-        return Matte((stretched.clip(0, 1) * 255).astype(np.uint8), high)
 
 
 class RembgMatter:
@@ -131,11 +93,6 @@ def open_matter(backend: str, model: str, threads: int = 1) -> Matter:
     if backend == "rembg":
         return RembgMatter(model, path, threads)
     return NetworkMatter({"openvino": openvino_network, "onnx": onnx_network}[backend](path, threads))
-
-
-def squeeze(picture: Image.Image) -> Image.Image:
-    """Bring a picture to the network's square."""
-    return picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=4.0)
 
 
 def spread(coverage: np.ndarray, width: int, height: int) -> np.ndarray:

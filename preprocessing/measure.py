@@ -2,7 +2,7 @@
 
     python -m preprocessing.measure corpus=portrait
 
-The truth is out of the pipeline's reach: only this stage and tests read it.
+The truth is out of reach of what cleans and trains: this stage, the naming of directions and tests read it.
 """
 
 import io

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from preprocessing.cropping import Box, Crop
+from inference.framing import Box, Crop
 
 BLUR_TAPS = 9
 MIN_CONTRAST = 1e-3

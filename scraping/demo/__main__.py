@@ -18,7 +18,7 @@ from pydantic import Field
 
 from inference.errors import UserError
 from scraping import stage
-from scraping.demo import rendering, site, worlds
+from scraping.demo import people, rendering, site, worlds
 
 AUTHOR = "Dramatis demo world"
 NOTHING = "world=real: nothing is rendered, the pictures come from the sources in conf/world/real.yaml\n"
@@ -35,6 +35,7 @@ TRUTH = pyarrow.schema(
         ("face_box", pyarrow.list_(pyarrow.float64())),
         ("keypoints", pyarrow.string()),  # JSON: COCO-17 name -> [x, y, visible]
         ("mouth_open", pyarrow.float64()),
+        ("traits", pyarrow.string()),  # JSON: what the picture shows of its person -> a number, see people.traits
         ("mask", pyarrow.binary()),  # PNG, 8-bit coverage
     ]
 )
@@ -97,11 +98,11 @@ def _lay_out(corpus: str, settings: Settings, rows: dict[str, dict], work: Path,
     """Write gallery and truth from rendered pictures, in the order of their names."""
     gallery, truth = out / "gallery", out / "truth"
     (gallery / "pictures").mkdir(parents=True)
-    people, table = [], {}
+    listed, table = [], {}
     for index, name in enumerate(sorted(rows)):
         row = rows[name]
         shutil.copyfile(work / row["file"], gallery / row["file"])
-        people.append({"name": name, **{key: row[key] for key in ("file", "title", "tags")}, **_rights(index)})
+        listed.append({"name": name, **{key: row[key] for key in ("file", "title", "tags")}, **_rights(index)})
         digest = hashlib.sha256((gallery / row["file"]).read_bytes()).hexdigest()
         table[name] = {
             **{key: row[key] for key in ("seed", "width", "height", "box", "face_box", "mouth_open")},
@@ -110,9 +111,10 @@ def _lay_out(corpus: str, settings: Settings, rows: dict[str, dict], work: Path,
             "name": name,
             "transform": None,
             "keypoints": json.dumps(row["keypoints"]),
+            "traits": json.dumps(people.traits(people.person(row["seed"], corpus))),
             "mask": (work / "masks" / f"{name}.png").read_bytes(),
         }
-    stage.write_atomically(gallery / "people.json", json.dumps(people, indent=1, ensure_ascii=False).encode())
+    stage.write_atomically(gallery / "people.json", json.dumps(listed, indent=1, ensure_ascii=False).encode())
     served = site.build(gallery, truth, corpus, settings.site, settings.first_seed)
     variants = [{**table[one.original_name], "sha256": one.sha256, "transform": one.transform} for one in served]
     truth.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 The same seed and look give the same person on every machine; two seeds never give the same one.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -225,6 +227,29 @@ def person(seed: int, look: str) -> Person:
         framing=frame,
         style=int(draw.rng.integers(1 << 30)),
     )
+
+
+def traits(person: Person) -> dict[str, float]:
+    """Put into numbers what a picture may show of a person: what directions of a generator can be named after.
+
+    More gender is more of a woman, more skin and hair are lighter ones (0 to 1 as displayed), more light comes from the
+    picture's right (the sine of its angle), more smile is a broader one.
+    """
+    body, actions = dict(person.phenotype), dict(person.actions)
+    return {
+        "gender": body["gender"],
+        "age": body["age"],
+        "build": body["weight"],
+        "skin": _shown(person.skin.tone),
+        "hair": _shown(np.mean(person.hair_colours, axis=0)),
+        "light": round(math.sin(math.radians(person.light.turn)), 4),
+        "smile": round(actions.get("mouthSmileLeft", 0.0), 4),
+    }
+
+
+def _shown(colour: Sequence[float] | np.ndarray) -> float:
+    """Give the brightness of a linear colour as a screen shows it, 0 to 1."""
+    return round(float(np.mean(colour)) ** (1 / 2.2), 4)
 
 
 def _tone(draw: Draw, races: np.ndarray) -> np.ndarray:

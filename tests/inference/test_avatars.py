@@ -103,6 +103,16 @@ def test_a_direction_goes_by_name_where_the_bundle_names_it(avatars):
     assert torch.equal(avatars.edit(ws, "light", 1.0), avatars.edit(ws, 1, 1.0))
 
 
+def test_rows_behind_the_principal_ones_go_by_name_alone(make_bundle):
+    about = {"file": "directions.safetensors", "count": 2, "names": {"sefa:0": 2}}
+    avatars = Avatars(make_bundle("closed", directions=about))
+    moved = avatars.edit(avatars.w(1), "sefa:0", 1.0) - avatars.w(1)
+    assert torch.allclose(moved[0], avatars.bundle.directions().components[2], atol=1e-6)
+    assert avatars.directions == 2
+    with pytest.raises(UserError, match="direction 2 must be a number from 0 to 1, or one of sefa:N"):
+        avatars.edit(avatars.w(1), 2, 1.0)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"direction": 4}, {"direction": "age"}, {"sigmas": float("nan")}, {"layers": [8]}, {"layers": [-1]}],

@@ -145,6 +145,13 @@ def test_a_slider_sheet_has_a_row_for_each_direction(capsys):
     assert picture("sheet.png").shape == (4 * 32, 2 * 32, 3)
 
 
+def test_directions_by_name_stand_in_the_recipe_as_they_were_asked_for(capsys, make_bundle):
+    bundle = make_bundle("closed", directions={"count": 2, "names": {"sefa:0": 2, "sefa:1": 3}})
+    dramatis("edit", "-b", str(bundle.folder), "--direction", "sefa:0-1", "--out", "x.png", "--json")
+    edits = json.loads(capsys.readouterr().out)["files"][0]["recipe"]["edits"]
+    assert edits["directions"] == ["sefa:0", "sefa:1"]
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

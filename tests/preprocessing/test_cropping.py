@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
 
-from inference.faces import Face
 from preprocessing import cropping
-
-FACE = Face(box=(40.0, 30.0, 80.0, 80.0), score=0.9, landmarks=())
 
 
 @pytest.mark.parametrize("box", [(10, 20, 40, 180), (0, 50, 300, 120), (100, 3, 130, 290)])
@@ -14,28 +11,6 @@ def test_a_body_is_in_the_middle_and_whole_in_a_crop_of_the_right_shape(box):
     assert x0 < box[0] < box[2] < x1
     assert y0 < box[1] < box[3] < y1
     assert np.allclose(np.add(crop[:2], crop[2:]), np.add(box[:2], box[2:]), atol=2)
-
-
-def test_a_face_stands_where_it_is_wanted():
-    crop = cropping.around_face(FACE, tall=1, side=2.4, level=0.45)
-    assert crop[2] - crop[0] == crop[3] - crop[1] == 120
-    x0, y0, x1, y1 = cropping.relative(FACE.box, crop)
-    assert (x0 + x1) / 2 == pytest.approx(0.5, abs=0.01)
-    assert (y0 + y1) / 2 == pytest.approx(0.45, abs=0.01)
-
-
-def test_a_crop_that_leaves_the_picture_below_moves_up_but_not_far():
-    assert cropping.lift((0, 50, 100, 150), height=140, most=0.2) == (0, 40, 100, 140)
-    assert cropping.lift((0, 50, 100, 150), height=100, most=0.2) == (0, 30, 100, 130)
-    assert cropping.lift((0, 50, 100, 150), height=200, most=0.2) == (0, 50, 100, 150)
-
-
-def test_beyond_the_picture_its_edge_goes_on():
-    picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    wide = cropping.cut(picture, (-1, -1, 6, 4))
-    assert wide.shape == (5, 7)
-    assert wide[0, 0] == picture[0, 0]
-    assert (wide[2, 5:] == picture[1, 3]).all()
 
 
 def test_a_matte_ends_where_the_picture_ends():

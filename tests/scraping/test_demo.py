@@ -57,6 +57,7 @@ def test_gallery_and_truth_are_complete(whole):
     assert len({one["licence"] for one in people}) > 1
     assert len(truth) > len(originals)
     assert set(truth["original_sha256"]) == set(originals["sha256"])
+    assert all(json.loads(traits)["age"] >= 0.67 for traits in truth["traits"])
 
 
 def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_bytes(whole, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from inference.figure.cloth import PATTERNS
 from inference.figure.hair import STYLES
 from inference.figure.wardrobe import NECKLINES, SLEEVES, Outfit, Shoes, Skirt, Trousers
-from scraping.demo.people import LOOKS, Person, person
+from scraping.demo.people import LOOKS, Person, person, traits
 
 SEEDS = range(700)
 
@@ -18,6 +18,17 @@ def crowd():
 
 def test_everyone_is_an_adult(crowd):
     assert min(dict(one.phenotype)["age"] for one in crowd) >= 0.67
+
+
+def test_traits_say_what_is_drawn(crowd):
+    for one in crowd[::50]:
+        shown = traits(one)
+        assert (shown["gender"] > 0.5) == ("woman" in one.title)
+        assert (shown["light"] > 0) == (one.light.turn > 0)
+    white, black = (next(one for one in crowd if one.hair_name == name) for name in ("white", "black"))
+    assert traits(white)["hair"] > 2 * traits(black)["hair"]
+    older, young = (next(one for one in crowd if one.title.startswith(word)) for word in ("An older", "A young"))
+    assert traits(older)["age"] > traits(young)["age"]
 
 
 def test_a_person_below_age_cannot_be_made(crowd):

@@ -107,7 +107,10 @@ def test_a_bundle_makes_the_pictures_of_the_averaged_generator(data):
         expected = to_uint8(generator(latents([1, 2, 3, 4], 32), psi=0.7, noise="const"))
     assert torch.equal(golden["image"], expected)
     assert made.check() == 0
-    assert made.directions().components.shape == (4, 32)
+    directions = made.directions()
+    assert directions.components.shape == (8, 32)
+    assert (directions.principal, directions.names["sefa:0"], directions.names["sefa:3"]) == (4, 4, 7)
+    assert made.manifest["directions"]["traits"] == {"named": {}, "unnamed": {}, "why": "nobody knows the truth"}
 
 
 def test_a_generator_of_transparent_pictures_is_shown_on_white(data):

@@ -22,7 +22,8 @@ from inference.networks.stylegan2 import Generator, latents, to_uint8
 from preprocessing import packing
 from scraping import stage
 from training import card, provenance, shipping, watching
-from training.stylegan2.directions import principal_directions
+from training.stylegan2 import naming
+from training.stylegan2.directions import closed_form_directions, moments, principal_directions, spread
 from training.stylegan2.transfer import opened
 
 STARTER_KIMG = 200
@@ -43,6 +44,7 @@ class Directions(stage.Settings):
     samples: int = Field(ge=2)
     batch: int = Field(ge=1)
     seed: int = Field(ge=0)
+    named: naming.Settings
 
 
 class Preview(stage.Settings):
@@ -167,16 +169,9 @@ def build(folder: Path, data: Path, run: Run | Brought, subject: str, settings: 
     manifest = describe(data, run, subject, settings)
     # A draft, only to read the weights back as they will be read: rounded, where a starter halves them.
     generator = bundle.write(folder, manifest, {bundle.MODEL: weights}).generator()
-    directions = principal_directions(generator, **settings.directions.model_dump())
-    share = directions.pop("share")
-    manifest["directions"] = {
-        "file": bundle.DIRECTIONS,
-        "count": len(share),
-        "sigmas": [round(float(sigma), 4) for sigma in directions["sigmas"]],
-        "share": round(float(share.sum()), 4),  # of the variance of w
-        "samples": settings.directions.samples,
-        "seed": settings.directions.seed,
-    }
+    known = isinstance(run, Run) and generator.config.image_channels == 3  # whose pictures are like the pack's
+    people = naming.read_people(data / "processed" / run.corpus, data / "truth" / run.corpus) if known else None
+    directions, manifest["directions"] = find_directions(generator, people, settings.directions)
     tensors = {
         bundle.MODEL: weights,
         bundle.DIRECTIONS: directions,
@@ -189,6 +184,33 @@ def build(folder: Path, data: Path, run: Run | Brought, subject: str, settings: 
     if difference:
         raise RuntimeError(f"{folder}: read back, the bundle's golden pictures differ by {difference} of 255")
     return built
+
+
+def find_directions(
+    generator: Generator, people: naming.People | None, asked: Directions
+) -> tuple[dict[str, Tensor], dict]:
+    """Give the rows that the bundle holds and what its manifest says of them: principal ones, then by name the others.
+
+    The others are those of the closed form, sefa:0 to sefa:N-1, and what was found of `people`; all in sigmas of w.
+    """
+    mean, covariance = moments(generator, asked.samples, asked.batch, asked.seed)
+    principal, share = principal_directions(covariance, asked.count)
+    closed = closed_form_directions(generator, asked.count)
+    traits, measured = naming.named_directions(generator, people, lambda rows: spread(covariance, rows), asked.named)
+    rows = torch.cat([principal, closed, traits])
+    names = [*(f"sefa:{number}" for number in range(len(closed))), *measured["named"]]
+    sigmas = spread(covariance, rows)
+    tensors = {"components": rows.float().contiguous(), "sigmas": sigmas.float(), "mean": mean.float()}
+    return tensors, {
+        "file": bundle.DIRECTIONS,
+        "count": len(principal),
+        "sigmas": [round(float(sigma), 4) for sigma in sigmas[: len(principal)]],
+        "share": round(float(share.sum()), 4),  # of the variance of w
+        "samples": asked.samples,
+        "seed": asked.seed,
+        "names": {name: len(principal) + place for place, name in enumerate(names)},
+        "traits": measured,
+    }
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
