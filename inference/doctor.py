@@ -55,21 +55,26 @@ WHAT = {
     "avatar": "avatars {0}x{1}",
     "sync": "sync expert {0}x{1} at width {2:g}",
     "lipsync": "lip-sync {0}x{1} at width {2:g}",
+    "dance": "music to dance at width {2:g}",
 }
-LIPSYNC = ("av", "onnxruntime", "opencv-python-headless")  # what lip-sync needs besides what avatars do
+NEEDED = {  # what tasks need besides what avatars do
+    "lipsync": ("av", "onnxruntime", "opencv-python-headless"),
+    "dance": ("av", "opencv-python-headless"),
+}
 
 
 def examine() -> dict[str, Any]:
-    """Look at everything; `ready` tells whether avatars can be made here, `ready_to_lipsync` the other."""
+    """Look at everything; `ready` tells whether avatars can be made here, `ready_to_lipsync`, `ready_to_dance` so."""
     parts = [_part(part) for part in PARTS]
     found = [_bundle(folder) for folder in bundles.installed()]
     certificate = _certificate()
     able = certificate["usable"] and all(part["version"] for part in parts if part["needed"])
-    lips = able and all(part["version"] for part in parts if part["package"] in LIPSYNC)
     tasks = {bundle["task"] for bundle in found if bundle["usable"]}
+    there = {part["package"] for part in parts if part["version"]}
+    others = {task: able and task in tasks and there.issuperset(needed) for task, needed in NEEDED.items()}
     return {
         "ready": able and "avatar" in tasks,
-        "ready_to_lipsync": lips and "lipsync" in tasks,
+        **{f"ready_to_{task}": ready for task, ready in others.items()},
         "dramatis": {"version": version(), "licence": "Apache-2.0"},
         "machine": _machine(),
         "bundles": found,
@@ -103,7 +108,7 @@ def lines(findings: dict[str, Any]) -> list[str]:
         *_copyleft(findings["packages"]),
         *(
             f"ready to {what}" if findings[key] else f"not ready to {what}: see what is missing above"
-            for key, what in (("ready", "make avatars"), ("ready_to_lipsync", "lip-sync"))
+            for key, what in (("ready", "make avatars"), ("ready_to_lipsync", "lip-sync"), ("ready_to_dance", "dance"))
         ),
     ]
 
@@ -150,8 +155,10 @@ def _bundle(folder: Path) -> dict[str, Any]:
 
 
 def _pixels(network: dict[str, Any]) -> list[int]:
-    """Give width and height of the pictures that a network makes or looks at."""
-    return [network["edge"]] * 2 if "edge" in network else [network["width"], network["height"]]
+    """Give width and height of the pictures that a network makes or looks at; of one of motion, nothing."""
+    if "edge" in network:
+        return [network["edge"]] * 2
+    return [network["width"], network["height"]] if "height" in network else []
 
 
 def _bundle_line(bundle: dict[str, Any] | None) -> str:
@@ -160,7 +167,7 @@ def _bundle_line(bundle: dict[str, Any] | None) -> str:
     if not bundle["usable"]:
         return f"  {bundle['name']:<12} BROKEN    {bundle['why']}"
     kind = "starter" if bundle["starter"] else "exported"
-    what = WHAT[bundle["task"]].format(*bundle["pixels"], bundle["network"]["width"])
+    what = WHAT[bundle["task"]].format(*(bundle["pixels"] or (0, 0)), bundle["network"]["width"])
     trained = "".join(f", {bundle[unit]} {unit}" for unit in ("kimg", "steps") if bundle[unit] is not None)
     toy = ", a toy of the demo world" if bundle["demo"] else ""
     use = "commercial use allowed" if bundle["commercial"] else "no commercial use"

@@ -232,3 +232,10 @@ def test_a_manifest_that_cannot_be_is_refused(network, tmp_path, changes, said):
     with pytest.raises(UserError) as error:
         bundles.write(tmp_path / "wrong", manifest(network, **changes), {bundles.MODEL: network.state_dict()})
     assert said in str(error.value)
+
+
+def test_the_doctor_knows_who_can_dance(capsys):
+    assert cli.run(["doctor"]) in (0, 1)  # avatars are another matter
+    printed = capsys.readouterr().out
+    assert "music to dance at width 16" in printed
+    assert "\nready to dance" in printed
