@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WHOLE = 1100  # seconds in which the whole pipeline has run, also beside another process
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist, which looks for groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the whole pipeline to have run: `pytest -m "not slow"` leaves it out.
 

@@ -1,5 +1,6 @@
 """What a newcomer relies on: the README's commands, the locks, the map."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -57,3 +58,10 @@ def pins(name: str) -> dict[str, str]:
 
 def test_what_reproduces_is_pinned_as_what_tests():
     assert pins("repro").items() <= pins("dev").items()
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process runs all tests")
+def test_tests_of_a_file_share_a_process(request):
+    """Else each would run the whole pipeline. xdist 3.8 groups by ids that pytest 9.2 no longer lets it give."""
+    assert request.node.nodeid.endswith("test_house.py")
+    assert "@" in request.node.nodeid
