@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import io
 import os
@@ -153,7 +154,7 @@ def part(path: Path, mode: int = 0o666) -> Iterator[Path]:
     Who is killed leaves it behind, and the next one who makes something in that folder clears it away: its maker locks
     it, and locks end with their process.
     """
-    _clear(path.parent)
+    _clear(path.parent.resolve())
     made, handle = _begun(path, mode)
     try:
         yield made
@@ -173,6 +174,7 @@ def _begun(path: Path, mode: int) -> tuple[Path, int]:
         os.close(handle)  # somebody cleared it away before it was locked
 
 
+@functools.cache  # once a process: a cast of thousands would look through all of it for each
 def _clear(folder: Path) -> None:
     """Delete the parts that nobody makes any more."""
     for left in folder.iterdir():
