@@ -18,14 +18,13 @@ class Data(pydantic.BaseModel, extra="allow"):
     fingerprint: str
 
 
-class About(pydantic.BaseModel):
-    """What an export reads of run.json; an algorithm adds what is its own."""
+class Told(pydantic.BaseModel):
+    """What every run.json says; an algorithm adds what is its own."""
 
     corpus: str
     world: str
     profile: str
     network: dict
-    steps: int
     seconds: float
     device: str
     torch: str | None = None
@@ -33,10 +32,16 @@ class About(pydantic.BaseModel):
     started_from: dict | None
     command: str
     settings: dict
+    git: Any = None  # of the code that trained
+    finished: str = ""  # UTC
+
+
+class About(Told):
+    """What an export reads of the run.json of lips and dances."""
+
+    steps: int
     licence: str
     commercial: bool
-    git: Any = None
-    finished: str = ""  # UTC
 
     @property
     def started(self) -> dict | None:

@@ -21,7 +21,7 @@ from inference.errors import UserError
 from inference.networks.stylegan2 import Generator, latents, to_uint8
 from preprocessing import packing
 from scraping import stage
-from training import card, provenance, shipping, watching
+from training import card, finished, provenance, shipping, watching
 from training.stylegan2 import naming
 from training.stylegan2.directions import closed_form_directions, moments, principal_directions, spread
 from training.stylegan2.transfer import opened
@@ -89,23 +89,11 @@ class Brought(pydantic.BaseModel):
     finished: str = ""
 
 
-class Run(pydantic.BaseModel):
+class Run(finished.Told):
     """What the export reads of run.json."""
 
-    corpus: str
-    world: str
-    profile: str
-    network: dict
     kimg: float
-    seconds: float
-    device: str
-    torch: str | None = None
     data: Data
-    started_from: dict | None
-    command: str
-    settings: dict
-    git: Any = None  # of the code that trained
-    finished: str = ""  # UTC
 
 
 def main(config: DictConfig) -> None:
