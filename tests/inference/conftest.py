@@ -11,6 +11,7 @@ from PIL import Image
 
 from inference import bundle as bundles
 from inference import video
+from inference.avatars import Avatars
 from inference.networks.stylegan2 import Generator, GeneratorConfig, latents, to_uint8
 
 TINY = GeneratorConfig(height=32, width=32, channel_base=256, channel_max=16, z_dim=24, w_dim=24)
@@ -79,6 +80,19 @@ def make_bundle(tmp_path) -> Callable[..., bundles.Bundle]:
 def shared_bundle(tmp_path_factory) -> bundles.Bundle:
     """The tiny bundle for tests that do not touch its files."""
     return write_bundle(tmp_path_factory.mktemp("bundles") / "portrait")
+
+
+@pytest.fixture(scope="session")
+def avatars(shared_bundle) -> Avatars:
+    return Avatars(shared_bundle)
+
+
+@pytest.fixture
+def a_place_of_its_own(shared_bundle, tmp_path, monkeypatch) -> None:
+    """Work in an empty folder, with a certificate of its own and the tiny bundle alone."""
+    monkeypatch.setenv("DRAMATIS_BUNDLES", str(shared_bundle.folder.parent))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
 
 
 PREVIEW = Path(__file__).resolve().parents[2] / "data" / "starters" / "portrait" / "preview.png"

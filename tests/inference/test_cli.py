@@ -18,11 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = ["lightning", "pytorch_lightning", "hydra", "omegaconf", "dvc", "wandb", "polars", "pandas", "pyarrow"]
 
 
-@pytest.fixture(autouse=True)
-def a_place_of_its_own(shared_bundle, tmp_path, monkeypatch):
-    monkeypatch.setenv("DRAMATIS_BUNDLES", str(shared_bundle.folder.parent))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("a_place_of_its_own")
 
 
 def dramatis(*words: str, code: int = 0) -> None:

@@ -11,17 +11,7 @@ from PIL import Image
 from inference import cli
 from inference.avatars import Avatars
 
-
-@pytest.fixture(autouse=True)
-def a_place_of_its_own(shared_bundle, tmp_path, monkeypatch):
-    monkeypatch.setenv("DRAMATIS_BUNDLES", str(shared_bundle.folder.parent))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def avatars(shared_bundle) -> Avatars:
-    return Avatars(shared_bundle)
+pytestmark = pytest.mark.usefixtures("a_place_of_its_own")
 
 
 def tile(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
