@@ -1,4 +1,4 @@
-"""What the commands that make people share: their options, how these are read, the recipe and the last word."""
+"""What the commands share: options of those that make people and how they are read; the recipe and the last word."""
 
 import re
 import sys
@@ -75,15 +75,20 @@ def cast(avatars: "Avatars", people: list[seed_lists.Seed], truncation: float, f
 
 
 def open_avatars(name: str, label: int | None) -> "Avatars":
-    """Load a bundle, and say so where it is the shipped starter."""
+    """Load a bundle of avatars, and say so where it is the shipped starter."""
     from inference import bundle as bundles
 
     bundle = bundles.load(name)
-    if bundle.is_starter and str(name) == bundle.name:
-        print(f"{name} is the shipped starter: nothing was trained and exported here yet", file=sys.stderr)
+    greet(bundle, name)
     from inference.avatars import Avatars
 
     return Avatars(bundle, label)
+
+
+def greet(bundle: "Bundle", asked: str) -> None:
+    """Say so where who asked for a bundle by its name gets the shipped starter."""
+    if bundle.is_starter and str(asked) == bundle.name:
+        print(f"{asked} is the shipped starter: nothing was trained and exported here yet", file=sys.stderr)
 
 
 # -- how options are read ----------------------------------------------------------------------------------------------
@@ -147,7 +152,7 @@ def frames_in(seconds: float) -> int:
 # -- what is said of the work ------------------------------------------------------------------------------------------
 
 
-def recipe_of(command: str, bundle: "Bundle", label: int | None) -> dict[str, Any]:
+def recipe_of(command: str, bundle: "Bundle", label: int | None = None) -> dict[str, Any]:
     """Begin the recipe that goes into the mark."""
     about = {key: bundle.manifest[key] for key in ("name", "version", "demo")} | {"sha256": bundle.sha256}
     return {"command": command, "bundle": about} | ({} if label is None else {"class": label})
@@ -178,11 +183,20 @@ def encode(target: Output, frames: Iterable["np.ndarray"], count: int) -> bytes:
 def tell(target: Output, bundle: "Bundle", what: str, as_json: bool) -> None:
     """Say what was written, as a line or as JSON."""
     if as_json:
-        print(shown_json({"bundle": {"name": bundle.name, "sha256": bundle.sha256}, "files": target.written}))
+        print(shown_json({"bundle": named(bundle), "files": target.written}))
         return
-    toy = " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
     files = counted(len(target.written), "file") + " in " if target.is_folder else ""
-    print(f"{files}{plain(target.path)}: {plain(what)}{toy}, marked as made by AI")
+    print(f"{files}{plain(target.path)}: {plain(what)}{toy(bundle)}, marked as made by AI")
+
+
+def named(bundle: "Bundle") -> dict[str, str]:
+    """Name a bundle for programs."""
+    return {"name": bundle.name, "sha256": bundle.sha256}
+
+
+def toy(bundle: "Bundle") -> str:
+    """Say of a bundle of the demo world what it is; nothing of others."""
+    return " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
 
 
 def titles(people: list[seed_lists.Seed]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inference import casting
 from inference.cli_lipsync import TELL_EVERY, watched
 from inference.errors import UserError
 from inference.options import numeric
@@ -117,8 +118,7 @@ def dance(
 
     loaded = bundles.load(bundle).require("dance")
     number = _genre(loaded, genre)
-    if loaded.is_starter and bundle == loaded.name:
-        print(f"{bundle} is the shipped starter: nothing was trained and exported here yet", file=sys.stderr)
+    casting.greet(loaded, bundle)
     target.check_writable()
     told = _make(choices, target, loaded, number)
     _tell(loaded, choices, target, told, as_json)
@@ -290,12 +290,9 @@ def _save(choices: Choices, target: Output, motions: list["Motion"], recipe: dic
 
 
 def _recipe(choices: Choices, bundle: "Bundle", heard: "Features", frames: int) -> dict[str, Any]:
-    about = {key: bundle.manifest[key] for key in ("name", "version", "demo")} | {"sha256": bundle.sha256}
     with open(choices.song, "rb") as stream:
         song = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {
-        "command": "dance",
-        "bundle": about,
+    return casting.recipe_of("dance", bundle) | {
         "song": {"sha256": song},
         "seeds": choices.seeds,
         "genre": choices.genre,
@@ -313,11 +310,11 @@ def _recipe(choices: Choices, bundle: "Bundle", heard: "Features", frames: int) 
 def _tell(bundle: "Bundle", choices: Choices, target: Output, told: dict[str, Any], as_json: bool) -> None:
     films = [{key: file[key] for key in ("path", "sha256")} for file in target.written]
     if as_json:
-        print(shown_json({"bundle": {"name": bundle.name, "sha256": bundle.sha256}, "files": films, **told}))
+        print(shown_json({"bundle": casting.named(bundle), "files": films, **told}))
         return
     for note in told["notes"]:
         print(f"note: {plain(note)}", file=sys.stderr)
-    toy = " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
+    toy = casting.toy(bundle)
     beat = f" at {told['tempo']:g} beats a minute" if told["tempo"] else ""
     length = f"{told['frames'] / told['fps']:.1f} s of dance{beat}"
     who = f"{told['dancers']} dancers, " if told["dancers"] > 1 else ""

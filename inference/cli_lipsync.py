@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inference import casting
 from inference.errors import UserError
 from inference.options import numeric
 from inference.outputs import Output, output, part, spare
@@ -204,8 +205,7 @@ def _generator(name: str, choices: Choices) -> tuple["Bundle", "Drawer"]:
     from inference import bundle as bundles
 
     loaded = bundles.load(name)
-    if loaded.is_starter and name == loaded.name:
-        print(f"{name} is the shipped starter: nothing was trained and exported here yet", file=sys.stderr)
+    casting.greet(loaded, name)
     from inference import mouths
 
     return loaded, mouths.drawer(loaded, choices.backend, choices.precision)
@@ -287,10 +287,7 @@ def _save_preview(target: Output, job: Job, take: "Take", second: float | None, 
 
 
 def _recipe(job: Job, bundle: "Bundle", choices: Choices, take: "Take") -> dict[str, Any]:
-    about = {key: bundle.manifest[key] for key in ("name", "version", "demo")} | {"sha256": bundle.sha256}
-    return {
-        "command": "lipsync",
-        "bundle": about,
+    return casting.recipe_of("lipsync", bundle) | {
         "face": {"sha256": _sha256(job.face), "still": take.footage.still is not None},
         "audio": {"sha256": _sha256(job.audio)},
         "frames": take.frames,
@@ -329,10 +326,9 @@ def watched(items: Iterable, total: int, label: str, tell: Callable[[str], None]
 
 def _tell(bundle: "Bundle", told: list[dict], failed: list[dict], as_json: bool) -> None:
     if as_json:
-        about = {"name": bundle.name, "sha256": bundle.sha256}
-        print(shown_json({"bundle": about, "files": told, "failed": failed}))
+        print(shown_json({"bundle": casting.named(bundle), "files": told, "failed": failed}))
         return
-    toy = " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
+    toy = casting.toy(bundle)
     for file in told:
         for note in file["notes"]:
             print(f"note: {plain(note)}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """The command `dramatis project`: find the person of a bundle who comes nearest to a picture."""
 
 import hashlib
-import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ from inference.casting import BundleName, Json, Label, Resample, Scale, Visible
 from inference.cli_lipsync import consent_of
 from inference.errors import UserError
 from inference.options import numeric
-from inference.outputs import Output, output
+from inference.outputs import Output, output, part, spare
 from inference.strangers import plain, shown_json
 
 if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes come before
@@ -23,7 +22,6 @@ if TYPE_CHECKING:  # torch and OpenCV take seconds to import: help and mistakes 
 
     from inference.avatars import Avatars
     from inference.bundle import Bundle
-    from inference.people import Found
 
 MAX_BYTES = 1 << 26
 MAX_PIXELS = 50_000_000
@@ -69,6 +67,8 @@ def project(
     draws people like those it was trained on; of others it finds colours and pose, hardly the likeness.
     """
     target = output(out, (".npz",), scale=scale, resample=resample, visible=visible)
+    for beside in (".npz", ".png", ".mp4"):
+        spare(target.path.with_suffix(beside), {"PICTURE": Path(picture)})
     record, data = consent_of(consent), _read(Path(picture))
     if film:
         casting.check_seconds(None, people=2)  # without PyAV it tells so
@@ -86,7 +86,9 @@ def project(
     recipe = casting.recipe_of("project", avatars.bundle, label)
     recipe |= {"picture": {"sha256": person.picture}, "plus": plus, "steps": steps, "seed": seed, "whole": whole}
     recipe |= {"grey_levels_apart": apart, "consent": record}
-    _save(person, target.path)
+    with part(target.path) as kept:
+        person.save(kept)
+        kept.replace(target.path)
     still = replace(target, path=target.path.with_suffix(".png"))
     still.save(grid([wanted, made], 2), recipe, composite=True)
     if film:
@@ -160,22 +162,12 @@ def _search(avatars: "Avatars", wanted: "np.ndarray", steps: int, plus: bool, se
     return way
 
 
-def _save(person: "Found", path: Path) -> None:
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        person.save(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _tell(target: Output, bundle: "Bundle", apart: float, record: dict[str, str] | None, as_json: bool) -> None:
     if as_json:
-        about = {"name": bundle.name, "sha256": bundle.sha256}
         found = {"person": str(target.path), "grey_levels_apart": apart}
-        print(shown_json({"bundle": about, **found, "files": target.written}))
+        print(shown_json({"bundle": casting.named(bundle), **found, "files": target.written}))
         return
-    toy = " (a toy, of the rendered demo world)" if bundle.manifest["demo"] else ""
+    toy = casting.toy(bundle)
     beside = " and ".join(plain(file["path"]) for file in target.written)
     agreed = "consent on record" if record else "no consent on record (--consent)"
     print(

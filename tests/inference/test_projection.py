@@ -19,16 +19,7 @@ from inference.projection import Search
 STARTER = Path(__file__).resolve().parents[2] / "data/starters/portrait"
 
 
-@pytest.fixture(autouse=True)
-def a_place_of_its_own(shared_bundle, tmp_path, monkeypatch):
-    monkeypatch.setenv("DRAMATIS_BUNDLES", str(shared_bundle.folder.parent))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def avatars(shared_bundle) -> Avatars:
-    return Avatars(shared_bundle)
+pytestmark = pytest.mark.usefixtures("a_place_of_its_own")
 
 
 def found(avatars: Avatars, pictures: np.ndarray, **how: object) -> Search:
@@ -177,3 +168,11 @@ def test_a_mistake_is_one_line_and_leaves_nothing(capsys, words, named):
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
     assert sorted(path.name for path in Path().iterdir() if path.is_file()) == ["plain.png", "text.png"]
+
+
+def test_what_is_found_does_not_take_the_place_of_the_picture(avatars, capsys):
+    Image.fromarray(avatars.picture(avatars.w(4))).save("me.png")
+    before = Path("me.png").read_bytes()
+    assert cli.run(["project", "me.png", "--whole", "--out", "me.npz", "--steps", "2"]) == 2
+    assert "--out me.png would take the place of PICTURE me.png" in capsys.readouterr().err
+    assert (Path("me.png").read_bytes(), Path("me.npz").exists()) == (before, False)
