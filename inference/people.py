@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from inference import npz
 from inference.bundle import MODEL, Bundle
 from inference.errors import UserError, one_line
 
@@ -38,11 +39,7 @@ class Found:
 def load(path: Path, bundle: Bundle) -> Found:
     """Read a person for this bundle; `UserError` for what is none, or was found with another generator."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MAX_BYTES:
-            raise UserError(f"{path}: {unpacked} bytes of styles, at most {MAX_BYTES} are read")
-        with np.load(path, allow_pickle=False) as arrays:
+        with npz.opened(path, MAX_BYTES, "styles") as arrays:
             ws = arrays["w"]
             model, picture = (str(arrays[name]) if name in arrays else "" for name in ("model", "picture"))
     except FileNotFoundError:

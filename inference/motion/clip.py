@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from inference import npz
 from inference.errors import UserError, one_line
 from inference.motion import kinematics, rotations
 from inference.motion.contacts import CONTACTS, contacts
@@ -134,11 +135,7 @@ class Motion:
         """Read what `save` wrote; anything else, and what would unpack to more than an hour, raises a UserError."""
         most = MOST_FRAMES * VECTOR * 8
         try:
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(member.file_size for member in archive.infolist())
-            if unpacked > most:
-                raise UserError(f"{path}: {unpacked} bytes of motion; at most {most} are read")
-            with np.load(path, allow_pickle=False) as arrays:
+            with npz.opened(path, most, "motion") as arrays:
                 return cls(arrays["rotations"], arrays["root"], arrays["contacts"], int(arrays["fps"]))
         except KeyError as error:
             raise UserError(f"{path}: no motion: {one_line(error)}; expected rotations, root, contacts, fps") from error
